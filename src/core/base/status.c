@@ -1,0 +1,61 @@
+/*
+ * status.c
+ *		Failures as values.
+ */
+#include "core/base/base.h"
+
+#include <stdio.h>
+
+static TsdbStatus fail(TsdbError *error, TsdbStatus code, int64_t start, int64_t end, const char *format,
+					   va_list args) TSDB_PRINTF(5, 0);
+
+static TsdbStatus
+fail(TsdbError *error, TsdbStatus code, int64_t start, int64_t end, const char *format, va_list args)
+{
+	error->code = code;
+	error->start = start;
+	error->end = end;
+	error->hint[0] = '\0';
+	vsnprintf(error->message, sizeof(error->message), format, args);
+	return code;
+}
+
+TsdbStatus
+tsdb_fail(TsdbError *error, TsdbStatus code, const char *format, ...)
+{
+	va_list		args;
+
+	va_start(args, format);
+	fail(error, code, -1, -1, format, args);
+	va_end(args);
+	return code;
+}
+
+TsdbStatus
+tsdb_fail_at(TsdbError *error, TsdbStatus code, int64_t start, int64_t end, const char *format, ...)
+{
+	va_list		args;
+
+	va_start(args, format);
+	fail(error, code, start, end, format, args);
+	va_end(args);
+	return code;
+}
+
+void
+tsdb_error_hint(TsdbError *error, const char *format, ...)
+{
+	va_list		args;
+
+	va_start(args, format);
+	vsnprintf(error->hint, sizeof(error->hint), format, args);
+	va_end(args);
+}
+
+void
+tsdb_error_clear(TsdbError *error)
+{
+	error->code = TSDB_OK;
+	error->start = error->end = -1;
+	error->message[0] = error->hint[0] = '\0';
+}

@@ -1,0 +1,89 @@
+/*
+ * ingest.h
+ *		Decoders of what senders and targets send; each feeds one sample sink.
+ */
+#ifndef TSDB_INGEST_H
+#define TSDB_INGEST_H
+
+#include "core/base/base.h"
+#include "core/labels/labels.h"
+
+typedef struct TsdbSample
+{
+	int64_t		t;				/* milliseconds since 1970 */
+	double		v;
+} TsdbSample;
+
+/*
+ * A series as one sender wrote it.  `raw` are the bytes that name it there
+ * (protobuf label messages, the line up to the value): the same bytes from the
+ * same kind of sender always mean the same series, so a cache may key on their
+ * hash and ask for labels() on a miss only.  `raw` and the samples live until the
+ * call returns.
+ */
+typedef struct TsdbWireSeries TsdbWireSeries;
+struct TsdbWireSeries
+{
+	TsdbStr		raw;
+	/* Decode, sort and check the labels: TSDB_ERR_LABELS, TSDB_ERR_ENCODING, TSDB_ERR_INPUT. Strings live in the arena or in raw. */
+	TsdbStatus	(*labels) (const TsdbWireSeries *series, TsdbArena *arena, TsdbLabels *labels, TsdbError *error);
+	const void *decoder;		/* belongs to labels() */
+};
+
+typedef struct TsdbMetadata
+{
+	TsdbStr		metric;
+	TsdbStr		type;			/* counter, gauge, histogram, gaugehistogram, summary, info, stateset, unknown; empty: not told */
+	TsdbStr		help;			/* data NULL: not told */
+	TsdbStr		unit;			/* data NULL: not told */
+} TsdbMetadata;
+
+/*
+ * Where decoded samples go.  Each callback may jump out.  A decoder goes on
+ * after it has rejected a part (a line, a series): it tells reject() why and
+ * loses nothing else.  Callbacks other than sample may be NULL.
+ */
+typedef struct TsdbSampleSink TsdbSampleSink;
+struct TsdbSampleSink
+{
+	void		(*samples) (TsdbSampleSink *sink, const TsdbWireSeries *series, const TsdbSample *samples, size_t n);
+	void		(*metadata) (TsdbSampleSink *sink, const TsdbMetadata *metadata);
+	/* error->start, end: byte range in the decoded body */
+	void		(*reject) (TsdbSampleSink *sink, const TsdbError *error);
+	/* native histograms and exemplars that this version does not store: counted, not lost silently */
+	void		(*unsupported) (TsdbSampleSink *sink, const TsdbWireSeries *series, const char *what, size_t n);
+	void	   *context;
+};
+
+/* remote_write.c: io.prometheus.write.v1 (prompb WriteRequest), snappy block format */
+
+typedef struct TsdbIngestLimits
+{
+	size_t		max_body_bytes;		/* after decompression */
+} TsdbIngestLimits;
+
+/* TSDB_ERR_INPUT: not snappy, truncated, too large (TSDB_ERR_LIMIT), not protobuf. Nothing reaches the sink before the whole body has been walked once. */
+extern TsdbStatus tsdb_remote_write_decode(TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits,
+										   TsdbSampleSink *sink, TsdbError *error);
+
+/* text_format.c: Prometheus text format 0.0.4 and what is common with OpenMetrics */
+
+typedef struct TsdbTextOptions
+{
+	int64_t		now;				/* timestamp in ms of lines without one */
+	bool		honor_timestamps;	/* false: `now` for every line */
+	TsdbLabels	target_labels;		/* added to every series */
+	bool		honor_labels;		/* a clash keeps the scraped label; else it becomes exported_<name> */
+} TsdbTextOptions;
+
+typedef struct TsdbTextResult
+{
+	size_t		samples;
+	size_t		rejected;			/* lines */
+} TsdbTextResult;
+
+/* A malformed line is rejected and the next one read. */
+extern TsdbStatus tsdb_text_decode(TsdbArena *arena, TsdbStr body, const TsdbTextOptions *options,
+								   TsdbSampleSink *sink, TsdbTextResult *result, TsdbError *error);
+
+#endif							/* TSDB_INGEST_H */

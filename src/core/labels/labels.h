@@ -1,0 +1,97 @@
+/*
+ * labels.h
+ *		Label sets and matchers of the Prometheus data model.
+ *
+ * A label set is sorted by name, has no name twice and no empty value (an
+ * empty value means "label not set").  Names and values are UTF-8; names are
+ * not empty.  The metric name is the label __name__.
+ *
+ * Canonical encoding (stored in tsdb.labels, hashed for series identity):
+ *
+ *		u8 version = 1 | varint n | n x (varint name bytes, name, varint value bytes, value)
+ */
+#ifndef TSDB_LABELS_H
+#define TSDB_LABELS_H
+
+#include "core/base/base.h"
+#include "core/regex/regex.h"
+
+#define TSDB_LABELS_VERSION 1
+#define TSDB_METRIC_NAME "__name__"
+#define TSDB_MAX_LABELS 1024			/* pairs of one set */
+#define TSDB_MAX_LABEL_BYTES 65535		/* of one name or value */
+
+typedef struct TsdbLabel
+{
+	TsdbStr		name;
+	TsdbStr		value;
+} TsdbLabel;
+
+typedef struct TsdbLabels
+{
+	const TsdbLabel *pairs;
+	size_t		n;
+} TsdbLabels;
+
+/* labels.c */
+
+/*
+ * Sort, drop empty values and check: TSDB_ERR_LABELS for a name twice, an empty
+ * name or a limit, TSDB_ERR_ENCODING for bytes that are not UTF-8.  Keeps pointing
+ * to the caller's bytes; `pairs` itself is reordered.
+ */
+extern TsdbStatus tsdb_labels_make(TsdbLabel *pairs, size_t n, TsdbLabels *labels, TsdbError *error);
+/* A deep copy in the arena. */
+extern TsdbLabels tsdb_labels_copy(TsdbArena *arena, TsdbLabels labels);
+/* The value of a label, {NULL, 0} when it is not set. */
+extern TsdbStr tsdb_labels_get(TsdbLabels labels, TsdbStr name);
+/* Order of Prometheus labels.Compare: name, value, name, value ...; the shorter set first. */
+extern int	tsdb_labels_compare(TsdbLabels a, TsdbLabels b);
+extern bool tsdb_labels_equal(TsdbLabels a, TsdbLabels b);
+/* Hash of the canonical encoding. */
+extern TsdbHash tsdb_labels_hash(TsdbLabels labels);
+/* Legacy names: [a-zA-Z_][a-zA-Z0-9_]*, and for metrics also ':'. */
+extern bool tsdb_is_legacy_label_name(TsdbStr name);
+extern bool tsdb_is_legacy_metric_name(TsdbStr name);
+
+extern void tsdb_labels_encode(TsdbBuffer *buffer, TsdbLabels labels);
+/* Strings point into data. TSDB_ERR_CORRUPT for anything tsdb_labels_encode() does not write. */
+extern TsdbStatus tsdb_labels_decode(TsdbArena *arena, const void *data, size_t len, TsdbLabels *labels, TsdbError *error);
+
+/* labels_text.c */
+
+/* {a="x", b="y"} or name{a="x"}: as Prometheus prints a metric; other names are quoted. */
+extern void tsdb_labels_print(TsdbBuffer *buffer, TsdbLabels labels);
+/* Puts text in double quotes with the escapes of Go's strconv.Quote. */
+extern void tsdb_quote(TsdbBuffer *buffer, TsdbStr text);
+/* Reads what tsdb_labels_print() writes. TSDB_ERR_SYNTAX with the byte range. */
+extern TsdbStatus tsdb_labels_parse(TsdbArena *arena, TsdbStr text, TsdbLabels *labels, TsdbError *error);
+
+/* matcher.c */
+
+typedef enum TsdbMatchType
+{
+	TSDB_MATCH_EQUAL,
+	TSDB_MATCH_NOT_EQUAL,
+	TSDB_MATCH_REGEX,
+	TSDB_MATCH_NOT_REGEX
+} TsdbMatchType;
+
+typedef struct TsdbMatcher
+{
+	TsdbMatchType type;
+	TsdbStr		name;
+	TsdbStr		value;			/* the pattern, for a regex */
+	TsdbRegex  *regex;			/* NULL unless a regex */
+} TsdbMatcher;
+
+/* Compiles the pattern of a regex matcher. */
+extern TsdbStatus tsdb_matcher_make(TsdbArena *arena, TsdbMatchType type, TsdbStr name, TsdbStr value,
+									TsdbMatcher *matcher, TsdbError *error);
+/* An absent label is the empty value. */
+extern bool tsdb_matcher_matches(const TsdbMatcher *matcher, TsdbStr value);
+extern bool tsdb_matchers_match(const TsdbMatcher *matchers, size_t n, TsdbLabels labels);
+/* name="value", as Prometheus prints it */
+extern void tsdb_matcher_print(TsdbBuffer *buffer, const TsdbMatcher *matcher);
+
+#endif							/* TSDB_LABELS_H */

@@ -1,0 +1,66 @@
+/*
+ * mem.c
+ *		The arena of the core on top of memory contexts.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "pg/mem.h"
+
+#define ARENA_BLOCK_BYTES (32 * 1024)
+
+typedef struct ServerArena
+{
+	TsdbArena	arena;			/* first: the core sees only this */
+	MemoryContext context;
+	Size		max_bytes;
+	const char *setting;
+} ServerArena;
+
+static void *
+acquire(TsdbArena *arena, size_t bytes)
+{
+	ServerArena *server = arena->context;
+
+	if (server->max_bytes != 0 && (bytes > server->max_bytes || arena->acquired > server->max_bytes - bytes))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("memory limit of %zu MB exceeded", server->max_bytes / (1024 * 1024)),
+				 errhint("Ask for fewer series or a shorter range, or raise \"%s\".", server->setting)));
+	if (!AllocHugeSizeIsValid(bytes))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("request for %zu bytes of memory is too large", bytes)));
+	return MemoryContextAllocHuge(server->context, bytes);
+}
+
+static void
+release(TsdbArena *arena, void *block, size_t bytes)
+{
+	pfree(block);
+}
+
+TsdbArena *
+pgtsdb_arena_create(MemoryContext context, Size max_bytes, const char *setting)
+{
+	ServerArena *server = MemoryContextAllocZero(context, sizeof(ServerArena));
+
+	server->context = context;
+	server->max_bytes = max_bytes;
+	server->setting = setting;
+	server->arena.acquire = acquire;
+	server->arena.release = release;
+	server->arena.context = server;
+	server->arena.block_size = ARENA_BLOCK_BYTES;
+	return &server->arena;
+}
+
+static void
+check_for_interrupts(void *context)
+{
+	CHECK_FOR_INTERRUPTS();
+}
+
+const TsdbEnv pgtsdb_env = {check_for_interrupts, NULL};

@@ -1,0 +1,22 @@
+/*
+ * mem.h
+ *		The arena of the core on top of memory contexts.
+ */
+#ifndef PGTSDB_MEM_H
+#define PGTSDB_MEM_H
+
+#include "postgres.h"
+
+#include "core/base/base.h"
+
+/*
+ * An arena whose blocks are chunks of the context: it needs no freeing beyond
+ * that of the context, and out of memory is an ereport(ERROR).  max_bytes 0: no
+ * limit; else exceeding it is ERRCODE_PROGRAM_LIMIT_EXCEEDED and the hint names the setting.
+ */
+extern TsdbArena *pgtsdb_arena_create(MemoryContext context, Size max_bytes, const char *setting);
+
+/* TsdbEnv whose interrupt() is CHECK_FOR_INTERRUPTS(). */
+extern const TsdbEnv pgtsdb_env;
+
+#endif							/* PGTSDB_MEM_H */
