@@ -1,0 +1,43 @@
+/*
+ * query.h
+ *		PromQL over the storage tables, for SQL functions and the ruler.
+ */
+#ifndef PGTSDB_QUERY_H
+#define PGTSDB_QUERY_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "utils/snapshot.h"
+
+#include "core/base/base.h"
+
+typedef struct TsdbQueryResult TsdbQueryResult;	/* core/promql/eval.h */
+
+/* Milliseconds since 1970 throughout. */
+typedef struct PgtsdbQuery
+{
+	const char *tenant_id;		/* the caller has checked access */
+	const char *text;			/* UTF-8 */
+	int64		start;
+	int64		end;			/* of an instant query: equal to start */
+	int64		step;			/* 0: an instant query, whose result may be a scalar, string, vector or matrix */
+} PgtsdbQuery;
+
+/*
+ * Evaluates under the snapshot, within the limits of the settings.  The result lives in the
+ * arena (see pgtsdb_query_arena).  A foreseen failure comes back as a status; what the
+ * server raises passes through.  Opens no subtransaction and writes nothing.
+ */
+extern TsdbStatus pgtsdb_query_run(const PgtsdbQuery *query, Snapshot snapshot, TsdbArena *arena,
+								   TsdbQueryResult **result, TsdbError *error);
+
+/* An arena in the context, limited by pgtsdb.query_memory_limit. */
+extern TsdbArena *pgtsdb_query_arena(MemoryContext context);
+
+/* Saturating; infinity becomes the far end of what a timestamp can say. */
+extern int64 pgtsdb_timestamp_to_ms(TimestampTz timestamp);
+/* ERRCODE_DATETIME_VALUE_OUT_OF_RANGE when a timestamptz cannot hold it. */
+extern TimestampTz pgtsdb_ms_to_timestamp(int64 ms);
+
+#endif							/* PGTSDB_QUERY_H */

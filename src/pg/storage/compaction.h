@@ -1,0 +1,72 @@
+/*
+ * compaction.h
+ *		Head rows of closed windows become chunks, one group at a time.
+ *
+ * The caller owns the transactions:
+ *
+ *		PgtsdbCompaction sweep;
+ *		bool more = true;
+ *
+ *		pgtsdb_compaction_start(&sweep, GetCurrentTimestamp(), false);
+ *		while (more)
+ *		{
+ *			StartTransactionCommand();
+ *			more = pgtsdb_compaction_step(&sweep);
+ *			CommitTransactionCommand();
+ *		}
+ *
+ * An error leaves the sweep where it was: after the abort
+ * pgtsdb_compaction_skip() goes on behind the group that failed.
+ */
+#ifndef PGTSDB_COMPACTION_H
+#define PGTSDB_COMPACTION_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+
+typedef struct PgtsdbCompaction
+{
+	/* Settings of the sweep */
+	bool		force;			/* open windows too */
+	int64		now;			/* milliseconds: windows that ended before are closed */
+
+	/* Where it stands: the group that the next step looks at first, and from which time */
+	int32		part;
+	int32		group_id;
+	int64		from;
+
+	/* What it did so far, committed or not */
+	uint64		groups;
+	uint64		head_rows;
+	uint64		samples;
+	uint64		chunk_rows;
+	uint64		chunk_bytes;
+} PgtsdbCompaction;
+
+extern void pgtsdb_compaction_start(PgtsdbCompaction *sweep, TimestampTz now, bool force);
+
+/*
+ * Compacts one window of the next group that has a closed one, in the current
+ * transaction, under READ COMMITTED.  False: the sweep is complete.  Pushes its own snapshots.
+ * ERRCODE_T_R_SERIALIZATION_FAILURE when a row changed under it: abort and repeat.
+ */
+extern bool pgtsdb_compaction_step(PgtsdbCompaction *sweep);
+
+/* After an abort: leave the group that failed for the next sweep. */
+extern void pgtsdb_compaction_skip(PgtsdbCompaction *sweep);
+
+/*
+ * Leaves of chunks that get no more rows in the ordinary course: oids of those whose
+ * range ended before now by more than a window, that VACUUM (FREEZE) has not made all-frozen.
+ */
+extern List *pgtsdb_closed_leaves(TimestampTz now);
+
+/*
+ * Who deletes rows of a group in head or chunks holds this until its transaction ends, and takes
+ * its snapshot after it.  False: somebody else has it (only if !wait).
+ */
+extern bool pgtsdb_lock_group(int32 part, int32 group_id, bool wait);
+
+#endif							/* PGTSDB_COMPACTION_H */

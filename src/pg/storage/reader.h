@@ -1,0 +1,44 @@
+/*
+ * reader.h
+ *		Series and samples out of the storage tables, under one snapshot.
+ *
+ * Reads only: works on a hot standby and without shared_preload_libraries.
+ * Nothing here checks who asks; entry points do (tenant.h).
+ */
+#ifndef PGTSDB_READER_H
+#define PGTSDB_READER_H
+
+#include "postgres.h"
+
+#include "utils/snapshot.h"
+
+#include "core/promql/source.h"
+
+/* Samples of one chunk lie within this many milliseconds: 480 samples of one minute.  Readers rely on it, so it may only grow. */
+#define PGTSDB_CHUNK_SPAN_LIMIT (INT64CONST(8) * 3600 * 1000)
+
+/* A stored series.  Its labels live in the arena it was read into. */
+typedef struct PgtsdbSeries
+{
+	int32		part;
+	int32		group_id;
+	int16		col;
+	bool		gone;			/* retired: it gets no more samples, but has old ones */
+	TsdbLabels	labels;
+} PgtsdbSeries;
+
+/*
+ * The series of a part that match, retired ones included, ordered by (group_id, col).
+ * No samples are looked at.  The label index will answer this call.
+ */
+extern PgtsdbSeries *pgtsdb_select_series(int32 part, Snapshot snapshot, TsdbArena *arena,
+										  const TsdbMatcher *matchers, size_t n_matchers, size_t *n);
+
+/*
+ * The samples of a tenant as the evaluator wants them.  Head, chunks and series
+ * are read under the snapshot, which must stay pushed while the source is used.
+ * The source object lives in the arena; each select() answers in the arena it is given.
+ */
+extern TsdbSeriesSource *pgtsdb_storage_source(const char *tenant_id, Snapshot snapshot, TsdbArena *arena);
+
+#endif							/* PGTSDB_READER_H */
