@@ -44,7 +44,7 @@ payload_of(TsdbArenaBlock *block)
 void *
 tsdb_alloc(TsdbArena *arena, size_t bytes)
 {
-	size_t		aligned = bytes > SIZE_MAX - ALIGNMENT ? SIZE_MAX : ALIGN_UP(bytes);
+	size_t		aligned = bytes == 0 ? ALIGNMENT : bytes > SIZE_MAX - ALIGNMENT ? SIZE_MAX : ALIGN_UP(bytes);
 	char	   *object;
 
 	if (arena->block_size == 0)

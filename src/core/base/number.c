@@ -4,10 +4,12 @@
  *
  * Text of up to 15 significant digits survives decimal -> double -> decimal, so
  * %.15g with its trailing zeros cut is the shortest form where it reads back;
- * else 16 or 17 digits are needed.
+ * else 16 or 17 digits are needed.  Subnormal values have fewer digits than
+ * that, so for them the search starts at one.
  */
 #include "core/base/base.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +21,7 @@ shortest_digits(double value, char *digits, int *exponent)
 	char		text[40];
 	int			n = 0;
 
-	for (int precision = 15; precision <= 17; precision++)
+	for (int precision = value < DBL_MIN ? 1 : 15; precision <= 17; precision++)
 	{
 		snprintf(text, sizeof(text), "%.*e", precision - 1, value);
 		if (precision == 17 || strtod(text, NULL) == value)
@@ -183,7 +185,7 @@ has_float_shape(const char *text, size_t len)
 bool
 tsdb_parse_double(TsdbStr text, double *value)
 {
-	char		small[64];
+	char		small[1024];	/* the longest exact double has 767 significant digits */
 	const char *p = text.data;
 	size_t		len = text.len;
 	bool		sign = len > 0 && (*p == '+' || *p == '-');

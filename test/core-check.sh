@@ -1,0 +1,40 @@
+#!/bin/bash
+# core-check.sh: holds src/core to its rules, on the objects that ship.
+#
+#   includes   C11 standard headers, PCRE2, snappy, xxHash and headers of the core, nothing of the server
+#   symbols    what the objects need from outside stands in test/core-symbols.txt
+#   state      no variable that can change
+#   exports    what the libraries show to the whole server has a name of ours (they load with RTLD_GLOBAL)
+set -eu
+cd "$(dirname "$0")/.."
+bad=0
+complain() { echo "core-check: $1"; sed 's/^/    /'; bad=1; }
+
+std='assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale|math|setjmp|signal|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn|string|tgmath|threads|time|uchar|wchar|wctype'
+found=$(grep -rnE '^[[:space:]]*#[[:space:]]*include' src/core --include='*.[ch]' |
+    grep -vE "include <(($std)\.h|pcre2\.h|snappy-c\.h|xxhash\.h)>|include \"core/[a-z0-9_/]+\.(h|inc)\"" || true)
+[ -z "$found" ] || complain "an include that the core may not have" <<<"$found"
+
+objects=$(find src/core -name '*.o' | sort)
+# Objects of sources that are gone are not part of the library.
+objects=$(for o in $objects; do [ ! -f "${o%.o}.c" ] || echo "$o"; done)
+
+allowed=$(sed 's/#.*//; /^[[:space:]]*$/d' test/core-symbols.txt | tr -s ' \n' '\n' | sed '/^$/d' | paste -sd'|')
+found=$(nm -A -u $objects | awk '{print $1, $NF}' | grep -vE " ($allowed|tsdb_[a-z0-9_]+|__[a-z]+_chk|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail)$" || true)
+[ -z "$found" ] || complain "a symbol that is not in test/core-symbols.txt" <<<"$found"
+
+found=$(for o in $objects; do
+    objdump -t "$o" | awk -v o="$o" '($4 == ".data" || $4 == ".bss" || $4 == "*COM*" || $3 == "*COM*") && $NF !~ /^\./ {print o, $NF}
+                                     $3 == ".data" || $3 == ".bss" {if ($NF !~ /^\./) print o, $NF}'
+done | sort -u)
+[ -z "$found" ] || complain "a variable that can change" <<<"$found"
+
+for library in pgtsdb.so pgtsdb_scraper.so; do
+    [ -f $library ] || continue
+    found=$(nm -D --defined-only $library | awk '{print $NF}' |
+        grep -vE '^(pgtsdb_[a-z0-9_]+|tsdb_[a-z0-9_]+|pg_finfo_pgtsdb_[a-z0-9_]+|pg_finfo_tsdb_[a-z0-9_]+|_PG_init|Pg_magic_func)$' || true)
+    [ -z "$found" ] || complain "an exported name of $library that is not ours" <<<"$found"
+done
+
+[ $bad != 0 ] || echo "core-check: $(wc -w <<<"$objects") objects, all rules kept"
+exit $bad

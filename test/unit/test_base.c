@@ -1,0 +1,309 @@
+/*
+ * test_base.c
+ *		Arena, buffers and readers, UTF-8, numbers.
+ */
+#include <check.h>
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "core/base/base.h"
+
+static TsdbArena arena;
+
+static void
+setup(void)
+{
+	tsdb_arena_init_malloc(&arena, 0);
+}
+
+static void
+teardown(void)
+{
+	tsdb_arena_free(&arena);
+	ck_assert_uint_eq(arena.acquired, 0);
+}
+
+/* ---- arena ---- */
+
+START_TEST(arena_objects_are_aligned_and_apart)
+{
+	TsdbArena	blocks;
+
+	tsdb_arena_init_malloc(&blocks, 1024);
+	for (size_t size = 0; size < 3000; size += 7)
+	{
+		unsigned char *object = tsdb_alloc(&blocks, size);
+		unsigned char *next = tsdb_alloc(&blocks, 1);
+
+		ck_assert_uint_eq((uintptr_t) object % 16, 0);
+		*next = 0x5a;
+		memset(object, 0, size);
+		ck_assert_uint_eq(*next, 0x5a);
+	}
+	tsdb_arena_free(&blocks);
+	ck_assert_uint_eq(blocks.acquired, 0);
+}
+END_TEST
+
+START_TEST(arena_grow_keeps_content)
+{
+	char	   *text = tsdb_alloc(&arena, 4);
+
+	memcpy(text, "abcd", 4);
+	for (size_t size = 4; size < 5000; size += 321)
+	{
+		text = tsdb_grow(&arena, text, size, size + 321);
+		memset(text + size, 'x', 321);
+		ck_assert_mem_eq(text, "abcd", 4);
+	}
+}
+END_TEST
+
+START_TEST(arena_rewind_gives_back_what_came_later)
+{
+	TsdbArena	blocks;
+	char	   *before;
+	TsdbArenaMark mark;
+	size_t		acquired;
+
+	tsdb_arena_init_malloc(&blocks, 256);
+	before = tsdb_strndup(&blocks, "before", 6);
+	mark = tsdb_arena_mark(&blocks);
+	acquired = blocks.acquired;
+	for (int i = 0; i < 100; i++)
+		memset(tsdb_alloc(&blocks, 100), i, 100);
+	ck_assert_uint_gt(blocks.acquired, acquired);
+	tsdb_arena_rewind(&blocks, mark);
+	ck_assert_uint_eq(blocks.acquired, acquired);
+	ck_assert_str_eq(before, "before");
+	tsdb_arena_free(&blocks);
+}
+END_TEST
+
+/* ---- errors ---- */
+
+START_TEST(error_carries_range_and_is_cut_not_overrun)
+{
+	TsdbError	error;
+	char		huge[3 * TSDB_ERROR_MESSAGE_MAX];
+
+	memset(huge, 'y', sizeof(huge) - 1);
+	huge[sizeof(huge) - 1] = '\0';
+	ck_assert_int_eq(tsdb_fail_at(&error, TSDB_ERR_SYNTAX, 3, 9, "bad %s", huge), TSDB_ERR_SYNTAX);
+	ck_assert_int_eq(error.start, 3);
+	ck_assert_int_eq(error.end, 9);
+	ck_assert_uint_lt(strlen(error.message), TSDB_ERROR_MESSAGE_MAX);
+	ck_assert_int_eq(strncmp(error.message, "bad yyyy", 8), 0);
+
+	ck_assert_int_eq(tsdb_fail(&error, TSDB_ERR_LIMIT, "no"), TSDB_ERR_LIMIT);
+	ck_assert_int_eq(error.start, -1);
+	ck_assert_str_eq(error.hint, "");
+}
+END_TEST
+
+/* ---- buffer and reader ---- */
+
+START_TEST(varint_round_trip)
+{
+	TsdbBuffer	buffer;
+	TsdbReader	reader;
+
+	tsdb_buffer_init(&buffer, &arena, 0);
+	for (int shift = 0; shift < 64; shift++)
+	{
+		tsdb_buffer_varint(&buffer, UINT64_C(1) << shift);
+		tsdb_buffer_varint(&buffer, (UINT64_C(1) << shift) - 1);
+	}
+	tsdb_buffer_varint(&buffer, UINT64_MAX);
+	reader = tsdb_reader(buffer.data, buffer.len);
+	for (int shift = 0; shift < 64; shift++)
+	{
+		ck_assert_uint_eq(tsdb_read_varint(&reader), UINT64_C(1) << shift);
+		ck_assert_uint_eq(tsdb_read_varint(&reader), (UINT64_C(1) << shift) - 1);
+	}
+	ck_assert_uint_eq(tsdb_read_varint(&reader), UINT64_MAX);
+	ck_assert(!reader.failed);
+	ck_assert_uint_eq(tsdb_reader_left(&reader), 0);
+}
+END_TEST
+
+START_TEST(reader_fails_at_the_end_and_stays_failed)
+{
+	const uint8_t unfinished[] = {0x80, 0x80};
+	const uint8_t endless[] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01};
+	const uint8_t bytes[] = {1, 2, 3};
+	TsdbReader	reader = tsdb_reader(unfinished, sizeof(unfinished));
+
+	ck_assert_uint_eq(tsdb_read_varint(&reader), 0);
+	ck_assert(reader.failed);
+
+	reader = tsdb_reader(endless, sizeof(endless));
+	tsdb_read_varint(&reader);
+	ck_assert(reader.failed);
+
+	reader = tsdb_reader(bytes, sizeof(bytes));
+	ck_assert_ptr_eq(tsdb_read_bytes(&reader, 2), bytes);
+	ck_assert_ptr_null(tsdb_read_bytes(&reader, UINT64_MAX));
+	ck_assert(reader.failed);
+	ck_assert_uint_eq(tsdb_read_u8(&reader), reader.failed ? 0 : 3);
+}
+END_TEST
+
+START_TEST(zigzag_round_trip)
+{
+	const int64_t values[] = {0, 1, -1, 63, -64, INT64_MAX, INT64_MIN, INT64_MIN + 1};
+
+	for (size_t i = 0; i < TSDB_COUNT(values); i++)
+		ck_assert_int_eq(tsdb_unzigzag(tsdb_zigzag(values[i])), values[i]);
+	ck_assert_uint_eq(tsdb_zigzag(-1), 1);
+	ck_assert_uint_eq(tsdb_zigzag(1), 2);
+}
+END_TEST
+
+/* ---- text ---- */
+
+START_TEST(utf8_valid_prefix)
+{
+	static const struct
+	{
+		const char *text;
+		size_t		valid;
+	}			cases[] = {
+		{"", 0},
+		{"plain", 5},
+		{"gr\xc3\xbc\xc3\x9f", 6},
+		{"\xe2\x82\xac\xf0\x9f\x98\x80", 7},
+		{"a\xc3", 1},			/* cut */
+		{"a\xc0\xaf", 1},		/* overlong */
+		{"\xe0\x9f\xbf", 0},	/* overlong */
+		{"\xed\xa0\x80", 0},	/* surrogate */
+		{"\xf4\x8f\xbf\xbf", 4},	/* U+10FFFF */
+		{"\xf4\x90\x80\x80", 0},	/* beyond it */
+		{"ab\xff", 2},
+		{"\x80", 0},
+	};
+
+	for (size_t i = 0; i < TSDB_COUNT(cases); i++)
+		ck_assert_uint_eq(tsdb_utf8_valid_prefix(cases[i].text, strlen(cases[i].text)), cases[i].valid);
+}
+END_TEST
+
+START_TEST(string_order_is_bytewise_and_shorter_first)
+{
+	ck_assert_int_lt(tsdb_str_compare(TSDB_STR("a"), TSDB_STR("ab")), 0);
+	ck_assert_int_lt(tsdb_str_compare(TSDB_STR("Z"), TSDB_STR("a")), 0);
+	ck_assert_int_gt(tsdb_str_compare(TSDB_STR("\xc3\xbc"), TSDB_STR("z")), 0);
+	ck_assert_int_eq(tsdb_str_compare(TSDB_STR("same"), TSDB_STR("same")), 0);
+	ck_assert_int_eq(tsdb_str_compare((TsdbStr){NULL, 0}, TSDB_STR("")), 0);
+}
+END_TEST
+
+/* ---- numbers ---- */
+
+START_TEST(numbers_are_written_as_go_writes_them)
+{
+	static const struct
+	{
+		double		value;
+		const char *plain;
+		const char *json;
+	}			cases[] = {
+		{0, "0", "0"},
+		{-0.0, "-0", "-0"},
+		{1, "1", "1"},
+		{0.1, "0.1", "0.1"},
+		{0.1 + 0.2, "0.30000000000000004", "0.30000000000000004"},
+		{100, "100", "100"},
+		{-1.5, "-1.5", "-1.5"},
+		{1e-6, "0.000001", "0.000001"},
+		{9.99e-7, "0.000000999", "9.99e-07"},
+		{1e20, "100000000000000000000", "100000000000000000000"},
+		{1e21, "1000000000000000000000", "1e+21"},
+		{1.5e300, NULL, "1.5e+300"},
+		{5e-324, NULL, "5e-324"},
+		{DBL_MAX, NULL, "1.7976931348623157e+308"},
+		{INFINITY, "+Inf", "+Inf"},
+		{-INFINITY, "-Inf", "-Inf"},
+		{NAN, "NaN", "NaN"},
+	};
+	char		out[TSDB_NUMBER_MAX];
+
+	for (size_t i = 0; i < TSDB_COUNT(cases); i++)
+	{
+		ck_assert_uint_eq(tsdb_format_json_double(out, cases[i].value), strlen(cases[i].json));
+		ck_assert_str_eq(out, cases[i].json);
+		ck_assert_uint_lt(tsdb_format_double(out, cases[i].value), sizeof(out));
+		if (cases[i].plain != NULL)
+			ck_assert_str_eq(out, cases[i].plain);
+	}
+}
+END_TEST
+
+START_TEST(every_double_reads_back)
+{
+	uint64_t	bits = UINT64_C(0x9e3779b97f4a7c15);
+	char		out[TSDB_NUMBER_MAX];
+
+	for (int i = 0; i < 20000; i++)
+	{
+		double		value;
+		double		back;
+
+		bits ^= bits << 13;
+		bits ^= bits >> 7;
+		bits ^= bits << 17;
+		value = tsdb_double_from_bits(bits);
+		if (isnan(value))
+			continue;
+		tsdb_format_double(out, value);
+		ck_assert_msg(tsdb_parse_double(tsdb_str(out), &back), "%s", out);
+		ck_assert_uint_eq(tsdb_double_bits(back), bits);
+		tsdb_format_json_double(out, value);
+		ck_assert_msg(tsdb_parse_double(tsdb_str(out), &back), "%s", out);
+		ck_assert_uint_eq(tsdb_double_bits(back), bits);
+	}
+}
+END_TEST
+
+START_TEST(parse_double_takes_what_go_takes)
+{
+	static const char *const bad[] = {"", " 1", "1 ", "1x", "1_0", "--1", "e5", "0x", "infin", "nan1", ".", "+"};
+	double		value;
+
+	ck_assert(tsdb_parse_double(TSDB_STR("+1.5e3"), &value) && value == 1500);
+	ck_assert(tsdb_parse_double(TSDB_STR(".5"), &value) && value == 0.5);
+	ck_assert(tsdb_parse_double(TSDB_STR("5."), &value) && value == 5);
+	ck_assert(tsdb_parse_double(TSDB_STR("0x1p-2"), &value) && value == 0.25);
+	ck_assert(tsdb_parse_double(TSDB_STR("-Inf"), &value) && isinf(value) && value < 0);
+	ck_assert(tsdb_parse_double(TSDB_STR("infinity"), &value) && isinf(value));
+	ck_assert(tsdb_parse_double(TSDB_STR("nAn"), &value) && isnan(value));
+	for (size_t i = 0; i < TSDB_COUNT(bad); i++)
+		ck_assert_msg(!tsdb_parse_double(tsdb_str(bad[i]), &value), "\"%s\" was taken", bad[i]);
+}
+END_TEST
+
+extern Suite *base_suite(void);
+
+Suite *
+base_suite(void)
+{
+	Suite	   *suite = suite_create("base");
+	TCase	   *cases = tcase_create("base");
+
+	tcase_add_checked_fixture(cases, setup, teardown);
+	tcase_add_test(cases, arena_objects_are_aligned_and_apart);
+	tcase_add_test(cases, arena_grow_keeps_content);
+	tcase_add_test(cases, arena_rewind_gives_back_what_came_later);
+	tcase_add_test(cases, error_carries_range_and_is_cut_not_overrun);
+	tcase_add_test(cases, varint_round_trip);
+	tcase_add_test(cases, reader_fails_at_the_end_and_stays_failed);
+	tcase_add_test(cases, zigzag_round_trip);
+	tcase_add_test(cases, utf8_valid_prefix);
+	tcase_add_test(cases, string_order_is_bytewise_and_shorter_first);
+	tcase_add_test(cases, numbers_are_written_as_go_writes_them);
+	tcase_add_test(cases, every_double_reads_back);
+	tcase_add_test(cases, parse_double_takes_what_go_takes);
+	suite_add_tcase(suite, cases);
+	return suite;
+}
