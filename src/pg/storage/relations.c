@@ -1,0 +1,241 @@
+/*
+ * relations.c
+ *		The one door to the storage relations of a part.
+ *
+ * Storage tables are found by name in the schema of the extension, since they
+ * are not its members, and their indexes by columns, since a restore or a
+ * distributed engine may name them otherwise.  Nothing is cached here: the
+ * syscache and the relcache already are caches, with invalidation.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/skey.h"
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_type.h"
+#include "partitioning/partbounds.h"
+#include "partitioning/partdesc.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "pg/storage/relations.h"
+
+static const char *const table_names[] = {
+	[TSDB_TABLE_PARTS] = "parts",
+	[TSDB_TABLE_SERIES_GROUPS] = "series_groups",
+	[TSDB_TABLE_SERIES] = "series",
+	[TSDB_TABLE_HEAD] = "head",
+	[TSDB_TABLE_CHUNKS] = "chunks",
+	[TSDB_TABLE_METRIC_DEFINITIONS] = "metric_definitions",
+};
+
+/* The partition key of chunks, in this order. */
+enum
+{
+	KEY_TIER,
+	KEY_CLASS,
+	KEY_T_MIN,
+	KEY_COLUMNS
+};
+
+static Oid	table_oid(TsdbTable table);
+static bool is_distributed(Oid heap);
+static List *leaves_of_chunks(Relation chunks, int64 t_lo, int64 t_hi);
+static bool leaf_of_bounds(PartitionBoundInfo bounds, int upper, TsdbLeaf *leaf);
+static bool index_has_columns(Relation heap, Relation index, int n_columns, const char *const *columns);
+
+bool
+tsdb_local_relations(TsdbTable table, int32 part, int64 t_lo, int64 t_hi, List **leaves)
+{
+	Oid			heap = table_oid(table);
+	Relation	relation;
+
+	*leaves = NIL;
+	if (!OidIsValid(heap))
+		return true;
+	if (is_distributed(heap))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("table \"%s.%s\" is distributed, which this version cannot read", PGTSDB_SCHEMA, table_names[table])));
+
+	relation = tsdb_leaf_open(heap, AccessShareLock);
+	if (relation == NULL)
+		return true;
+	if (relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		*leaves = leaves_of_chunks(relation, t_lo, t_hi);
+	else
+	{
+		TsdbLeaf   *leaf = palloc0_object(TsdbLeaf);
+
+		leaf->heap = heap;
+		leaf->t_lo = PG_INT64_MIN;
+		leaf->t_hi = PG_INT64_MAX;
+		*leaves = list_make1(leaf);
+	}
+	/* The lock stays: the list of partitions must not change before they are opened. */
+	table_close(relation, NoLock);
+	return true;
+}
+
+Oid
+tsdb_local_table(TsdbTable table, int32 part)
+{
+	List	   *leaves;
+	Oid			heap;
+
+	if (!tsdb_local_relations(table, part, PG_INT64_MIN, PG_INT64_MAX, &leaves))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("part %d is not on this node", part),
+				 errhint("Repeat the statement on the node that has it.")));
+	heap = leaves == NIL ? InvalidOid : linitial_node(TsdbLeaf, leaves)->heap;
+	list_free_deep(leaves);
+	return heap;
+}
+
+Relation
+tsdb_leaf_open(Oid heap, LOCKMODE lock)
+{
+	return try_table_open(heap, lock);
+}
+
+Relation
+tsdb_index_open(Relation heap, int n_columns, const char *const *columns, LOCKMODE lock)
+{
+	List	   *indexes = RelationGetIndexList(heap);
+	ListCell   *cell;
+
+	foreach(cell, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(cell), lock);
+
+		if (index_has_columns(heap, index, n_columns, columns))
+		{
+			list_free(indexes);
+			return index;
+		}
+		index_close(index, lock);
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("relation \"%s\" has no valid btree index on its key columns, of which the last is \"%s\"",
+					RelationGetRelationName(heap), columns[n_columns - 1]),
+			 errhint("SELECT tsdb.create_storage() tells what differs from the expected definition.")));
+}
+
+static Oid
+table_oid(TsdbTable table)
+{
+	Oid			schema = get_namespace_oid(PGTSDB_SCHEMA, true);
+
+	return OidIsValid(schema) ? get_relname_relid(table_names[table], schema) : InvalidOid;
+}
+
+/*
+ * Under Citus the table of this name is an empty shell on every node, or has
+ * kept rows that were moved elsewhere: a direct scan would answer wrongly.
+ */
+static bool
+is_distributed(Oid heap)
+{
+	Oid			catalog = get_relname_relid("pg_dist_partition", PG_CATALOG_NAMESPACE);
+	AttrNumber	column;
+	Relation	relation;
+	SysScanDesc scan;
+	ScanKeyData key;
+	bool		found;
+
+	if (likely(!OidIsValid(catalog)))
+		return false;
+	column = get_attnum(catalog, "logicalrelid");
+	if (column == InvalidAttrNumber)
+		return false;
+	relation = table_open(catalog, AccessShareLock);
+	ScanKeyInit(&key, column, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(heap));
+	scan = systable_beginscan(relation, InvalidOid, false, NULL, 1, &key);
+	found = HeapTupleIsValid(systable_getnext(scan));
+	systable_endscan(scan);
+	table_close(relation, AccessShareLock);
+	return found;
+}
+
+/*
+ * Partitions come in the order of their upper bounds, so of (tier, class, time).
+ * A default partition or one that is partitioned again is not ours; rows in it
+ * would be missed without a word, so this is an error.
+ */
+static List *
+leaves_of_chunks(Relation chunks, int64 t_lo, int64 t_hi)
+{
+	PartitionDesc partitions = RelationGetPartitionDesc(chunks, true);
+	PartitionBoundInfo bounds = partitions->boundinfo;
+	List	   *leaves = NIL;
+	int			n_found = 0;
+
+	for (int upper = 0; bounds != NULL && upper < bounds->ndatums; upper++)
+	{
+		TsdbLeaf	leaf;
+
+		if (bounds->indexes[upper] < 0)
+			continue;			/* no partition between this bound and the one below */
+		if (!partitions->is_leaf[bounds->indexes[upper]] || !leaf_of_bounds(bounds, upper, &leaf))
+			break;
+		n_found++;
+		leaf.heap = partitions->oids[bounds->indexes[upper]];
+		if (leaf.t_lo <= t_hi && leaf.t_hi > t_lo)
+			leaves = lappend(leaves, memcpy(palloc(sizeof(TsdbLeaf)), &leaf, sizeof(TsdbLeaf)));
+	}
+	if (n_found != partitions->nparts)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"%s.%s\" has partitions that pgtsdb did not make", PGTSDB_SCHEMA, RelationGetRelationName(chunks)),
+				 errdetail("A partition holds one tier, one class and a range of t_min, and is not partitioned again."),
+				 errhint("Detach what was attached by hand.")));
+	return leaves;
+}
+
+/* FROM (tier, class, t_lo) TO (tier, class, t_hi), all of them values. */
+static bool
+leaf_of_bounds(PartitionBoundInfo bounds, int upper, TsdbLeaf *leaf)
+{
+	Datum	   *lo;
+	Datum	   *hi = bounds->datums[upper];
+
+	if (upper == 0)
+		return false;
+	lo = bounds->datums[upper - 1];
+	for (int i = 0; i < KEY_COLUMNS; i++)
+		if (bounds->kind[upper - 1][i] != PARTITION_RANGE_DATUM_VALUE || bounds->kind[upper][i] != PARTITION_RANGE_DATUM_VALUE)
+			return false;
+	leaf->tier = DatumGetInt16(hi[KEY_TIER]);
+	leaf->class = DatumGetInt16(hi[KEY_CLASS]);
+	leaf->t_lo = DatumGetInt64(lo[KEY_T_MIN]);
+	leaf->t_hi = DatumGetInt64(hi[KEY_T_MIN]);
+	return DatumGetInt16(lo[KEY_TIER]) == leaf->tier && DatumGetInt16(lo[KEY_CLASS]) == leaf->class;
+}
+
+static bool
+index_has_columns(Relation heap, Relation index, int n_columns, const char *const *columns)
+{
+	Form_pg_index form = index->rd_index;
+
+	if (!form->indisvalid || index->rd_rel->relam != BTREE_AM_OID || form->indnkeyatts < n_columns ||
+		!heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL))
+		return false;
+	for (int i = 0; i < n_columns; i++)
+	{
+		AttrNumber	column = form->indkey.values[i];
+
+		/* the type's own order, ascending: what ordered scans and scan keys of that type need */
+		if (column <= 0 || index->rd_indoption[i] != 0 ||
+			index->rd_opcintype[i] != getBaseType(TupleDescAttr(RelationGetDescr(heap), column - 1)->atttypid) ||
+			strcmp(NameStr(TupleDescAttr(RelationGetDescr(heap), column - 1)->attname), columns[i]) != 0)
+			return false;
+	}
+	return true;
+}
