@@ -11,13 +11,14 @@
 #include "utils/snapshot.h"
 
 #include "core/base/base.h"
+#include "pg/tenant.h"
 
 typedef struct TsdbQueryResult TsdbQueryResult;	/* core/promql/eval.h */
 
 /* Milliseconds since 1970 throughout. */
 typedef struct PgtsdbQuery
 {
-	const char *tenant_id;		/* the caller has checked access */
+	const PgtsdbTenant *tenant;	/* the caller has checked access, and acts as the owner */
 	const char *text;			/* UTF-8 */
 	int64		start;
 	int64		end;			/* of an instant query: equal to start */

@@ -63,10 +63,4 @@ extern void pgtsdb_compaction_skip(PgtsdbCompaction *sweep);
  */
 extern List *pgtsdb_closed_leaves(TimestampTz now);
 
-/*
- * Who deletes rows of a group in head or chunks holds this until its transaction ends, and takes
- * its snapshot after it.  False: somebody else has it (only if !wait).
- */
-extern bool pgtsdb_lock_group(int32 part, int32 group_id, bool wait);
-
 #endif							/* PGTSDB_COMPACTION_H */

@@ -13,6 +13,7 @@
 #include "utils/snapshot.h"
 
 #include "core/promql/source.h"
+#include "pg/tenant.h"
 
 /* Samples of one chunk lie within this many milliseconds: 480 samples of one minute.  Readers rely on it, so it may only grow. */
 #define PGTSDB_CHUNK_SPAN_LIMIT (INT64CONST(8) * 3600 * 1000)
@@ -39,6 +40,6 @@ extern PgtsdbSeries *pgtsdb_select_series(int32 part, Snapshot snapshot, TsdbAre
  * are read under the snapshot, which must stay pushed while the source is used.
  * The source object lives in the arena; each select() answers in the arena it is given.
  */
-extern TsdbSeriesSource *pgtsdb_storage_source(const char *tenant_id, Snapshot snapshot, TsdbArena *arena);
+extern TsdbSeriesSource *pgtsdb_storage_source(const PgtsdbTenant *tenant, Snapshot snapshot, TsdbArena *arena);
 
 #endif							/* PGTSDB_READER_H */
