@@ -14,4 +14,16 @@
 #error "pgtsdb needs PostgreSQL 15 to 18"
 #endif
 
+/*
+ * PostgreSQL 18 (0fbceae841) counts index searches: index_beginscan() takes an
+ * IndexScanInstrumentation, which may be NULL.
+ */
+#if PG_VERSION_NUM >= 180000
+#define index_beginscan_compat(heap, index, snapshot, nkeys, norderbys) \
+	index_beginscan(heap, index, snapshot, NULL, nkeys, norderbys)
+#else
+#define index_beginscan_compat(heap, index, snapshot, nkeys, norderbys) \
+	index_beginscan(heap, index, snapshot, nkeys, norderbys)
+#endif
+
 #endif							/* PGTSDB_COMPAT_H */

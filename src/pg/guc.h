@@ -7,6 +7,12 @@
 
 #include "postgres.h"
 
+extern int	pgtsdb_compaction_delay;	/* seconds */
+extern int	pgtsdb_compaction_window;	/* minutes */
+extern int	pgtsdb_max_chunk_span;	/* minutes */
+extern int	pgtsdb_query_lookback;	/* milliseconds */
+extern int	pgtsdb_query_max_samples;
+extern int	pgtsdb_query_memory_limit;	/* megabytes, 0: none */
 extern char *pgtsdb_tenant;
 
 extern void pgtsdb_define_settings(void);

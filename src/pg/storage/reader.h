@@ -32,8 +32,9 @@ typedef struct PgtsdbSeries
  * The series of a part that match, retired ones included, ordered by (group_id, col).
  * No samples are looked at.  The label index will answer this call.
  */
-extern PgtsdbSeries *pgtsdb_select_series(int32 part, Snapshot snapshot, TsdbArena *arena,
-										  const TsdbMatcher *matchers, size_t n_matchers, size_t *n);
+extern TsdbStatus pgtsdb_select_series(int32 part, Snapshot snapshot, TsdbArena *arena,
+									   const TsdbMatcher *matchers, size_t n_matchers,
+									   PgtsdbSeries **series, size_t *n, TsdbError *error);
 
 /*
  * The samples of a tenant as the evaluator wants them.  Head, chunks and series
