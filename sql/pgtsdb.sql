@@ -49,6 +49,80 @@ SELECT pg_catalog.pg_extension_config_dump('tsdb.tenant_members', '');
 -- ==== scraping =======================================================================================
 
 -- ==== rules and alerts ===============================================================================
+-- A rule is checked when it is written; what is kept here can be evaluated.  State changes on transitions only:
+-- what every evaluation changes lives in shared memory (tsdb.rule_status).
+
+CREATE TABLE tsdb.alert_rules (
+    rule_id             uuid        NOT NULL DEFAULT pg_catalog.gen_random_uuid() PRIMARY KEY,
+    tenant_id           text        NOT NULL DEFAULT 'default' REFERENCES tsdb.tenants ON DELETE RESTRICT,
+    rule_name           text        NOT NULL CHECK (rule_name <> ''),
+    promql_expression   text        NOT NULL,
+    evaluation_interval interval    NOT NULL DEFAULT '15 seconds',
+    for_duration        interval    NOT NULL DEFAULT '0 seconds',
+    keep_firing_for     interval    NOT NULL DEFAULT '0 seconds',
+    severity            text,
+    labels              jsonb       NOT NULL DEFAULT '{}',
+    annotations         jsonb       NOT NULL DEFAULT '{}',
+    status              text        NOT NULL DEFAULT 'ACTIVE' CHECK (status IN ('ACTIVE', 'PAUSED')),
+    created_at          timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+COMMENT ON TABLE tsdb.alert_rules IS 'alerting rules: one row is all an alert needs';
+COMMENT ON COLUMN tsdb.alert_rules.rule_name IS 'the label alertname of its alerts';
+COMMENT ON COLUMN tsdb.alert_rules.promql_expression IS 'each series of its result is an alert';
+COMMENT ON COLUMN tsdb.alert_rules.evaluation_interval IS 'how often it is evaluated; 15 seconds unless told';
+COMMENT ON COLUMN tsdb.alert_rules.for_duration IS 'how long an alert stays pending before it fires';
+COMMENT ON COLUMN tsdb.alert_rules.keep_firing_for IS 'how long an alert goes on firing after the expression has stopped to answer it';
+COMMENT ON COLUMN tsdb.alert_rules.severity IS 'the label severity of its alerts, unless labels has one';
+COMMENT ON COLUMN tsdb.alert_rules.labels IS 'labels added to its alerts; values are templates';
+COMMENT ON COLUMN tsdb.alert_rules.annotations IS 'texts for people; values are templates such as {{ $labels.instance }} and {{ $value | humanize }}';
+COMMENT ON COLUMN tsdb.alert_rules.status IS 'ACTIVE, or PAUSED: not evaluated, pending alerts are dropped and firing ones resolved';
+
+CREATE TABLE tsdb.alert_evaluation_states (
+    rule_id             uuid        NOT NULL,
+    alert_id            uuid        NOT NULL,
+    tenant_id           text        NOT NULL,
+    first_triggered_at  timestamptz NOT NULL,
+    starts_at           timestamptz,
+    keep_firing_since   timestamptz,
+    resolved_at         timestamptz,
+    last_evaluated_at   timestamptz NOT NULL,
+    last_evaluated_value float8     NOT NULL,
+    updated_at          timestamptz NOT NULL,
+    current_state       text        NOT NULL CHECK (current_state IN ('inactive', 'pending', 'firing', 'resolved')),
+    labels              jsonb       NOT NULL,
+    annotations         jsonb       NOT NULL,
+    PRIMARY KEY (rule_id, alert_id)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 200);
+COMMENT ON TABLE tsdb.alert_evaluation_states IS 'the alerts of each rule, one row per label set; written by the ruler when a state changes, never by an evaluation that changes none';
+COMMENT ON COLUMN tsdb.alert_evaluation_states.alert_id IS 'hash of the rule and the labels: the same alert has the same id again';
+COMMENT ON COLUMN tsdb.alert_evaluation_states.first_triggered_at IS 'when the expression first answered it: pending since';
+COMMENT ON COLUMN tsdb.alert_evaluation_states.starts_at IS 'when it began to fire; null while it is pending';
+COMMENT ON COLUMN tsdb.alert_evaluation_states.keep_firing_since IS 'since when the expression no longer answers it although it fires (keep_firing_for)';
+COMMENT ON COLUMN tsdb.alert_evaluation_states.resolved_at IS 'when it ceased to fire; the row stays for 15 minutes more';
+COMMENT ON COLUMN tsdb.alert_evaluation_states.last_evaluated_at IS 'the evaluation that wrote this row, not the newest one: see tsdb.rule_status';
+COMMENT ON COLUMN tsdb.alert_evaluation_states.last_evaluated_value IS 'the value at that evaluation';
+COMMENT ON COLUMN tsdb.alert_evaluation_states.current_state IS 'pending, firing or resolved; an inactive alert has no row';
+
+CREATE TABLE tsdb.alert_events (
+    event_id            bigint      NOT NULL GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at                  timestamptz NOT NULL,
+    rule_id             uuid        NOT NULL,
+    alert_id            uuid        NOT NULL,
+    value               float8      NOT NULL,
+    tenant_id           text        NOT NULL,
+    rule_name           text        NOT NULL,
+    previous_state      text        NOT NULL CHECK (previous_state IN ('inactive', 'pending', 'firing', 'resolved')),
+    new_state           text        NOT NULL CHECK (new_state IN ('inactive', 'pending', 'firing', 'resolved')),
+    labels              jsonb       NOT NULL,
+    annotations         jsonb       NOT NULL
+);
+COMMENT ON TABLE tsdb.alert_events IS 'every transition of every alert, one row each, in the transaction that made it; only ever added to';
+COMMENT ON COLUMN tsdb.alert_events.at IS 'time of the evaluation that made the transition';
+
+SELECT pg_catalog.pg_extension_config_dump('tsdb.alert_rules', '');
+SELECT pg_catalog.pg_extension_config_dump('tsdb.alert_evaluation_states', '');
+SELECT pg_catalog.pg_extension_config_dump('tsdb.alert_events', '');
+SELECT pg_catalog.pg_extension_config_dump('tsdb.alert_events_event_id_seq', '');
 
 -- ==== notifications ==================================================================================
 
