@@ -7,6 +7,15 @@
 
 -- ==== configuration: tenants =========================================================================
 
+-- The administrator role belongs to the whole cluster, so another database may have made it.
+DO $$
+BEGIN
+    CREATE ROLE pgtsdb_admin NOLOGIN;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN
+    NULL;
+END
+$$;
+
 CREATE TABLE tsdb.tenants (
     tenant_id   text        NOT NULL PRIMARY KEY CHECK (tenant_id <> ''),
     note        text,
@@ -35,12 +44,32 @@ INSERT INTO tsdb.tenants (tenant_id, note) VALUES ('default', 'made by CREATE EX
 INSERT INTO tsdb.tenant_parts (tenant_id, part) VALUES ('default', 1);
 
 SELECT pg_catalog.pg_extension_config_dump('tsdb.tenants', $$WHERE tenant_id <> 'default'$$);
-SELECT pg_catalog.pg_extension_config_dump('tsdb.tenant_parts', $$WHERE tenant_id <> 'default'$$);
+SELECT pg_catalog.pg_extension_config_dump('tsdb.tenant_parts', $$WHERE part <> 1$$);
 SELECT pg_catalog.pg_extension_config_dump('tsdb.tenant_members', '');
+
+CREATE FUNCTION tsdb.create_tenant(tenant_id text, note text DEFAULT NULL) RETURNS int4
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_create_tenant' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tsdb.create_tenant(text, text) IS 'makes a tenant with a part of its own, whose number it answers';
+REVOKE ALL ON FUNCTION tsdb.create_tenant(text, text) FROM PUBLIC;
 
 -- ==== storage ========================================================================================
 -- Not members of the extension: made by the first write, or by hand, so that a dump brings them back with
 -- all data, partitions can be dropped, and a distributed engine can own their placement.
+
+CREATE FUNCTION tsdb.create_storage() RETURNS void
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_create_storage' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tsdb.create_storage() IS 'makes the storage tables that are missing and verifies those that are there; the first write does the same';
+REVOKE ALL ON FUNCTION tsdb.create_storage() FROM PUBLIC;
+
+CREATE FUNCTION tsdb.drop_storage() RETURNS void
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_drop_storage' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tsdb.drop_storage() IS 'drops the storage tables with all series and samples, as DROP EXTENSION needs it first';
+REVOKE ALL ON FUNCTION tsdb.drop_storage() FROM PUBLIC;
+
+CREATE FUNCTION tsdb.ensure_chunk_partition(tier int2, class int2, t timestamptz) RETURNS regclass
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_ensure_chunk_partition' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION tsdb.ensure_chunk_partition(int2, int2, timestamptz) IS 'the partition of tsdb.chunks for this time, made when it is missing';
+REVOKE ALL ON FUNCTION tsdb.ensure_chunk_partition(int2, int2, timestamptz) FROM PUBLIC;
 
 -- ==== write functions ================================================================================
 
@@ -129,3 +158,9 @@ SELECT pg_catalog.pg_extension_config_dump('tsdb.alert_events_event_id_seq', '')
 -- ==== views ==========================================================================================
 
 -- ==== grants =========================================================================================
+
+GRANT USAGE ON SCHEMA tsdb TO PUBLIC;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON tsdb.tenants, tsdb.tenant_parts, tsdb.tenant_members TO pgtsdb_admin;
+GRANT EXECUTE ON FUNCTION tsdb.create_tenant(text, text), tsdb.create_storage(), tsdb.drop_storage(),
+    tsdb.ensure_chunk_partition(int2, int2, timestamptz) TO pgtsdb_admin;

@@ -10,6 +10,8 @@
 
 #include "postgres.h"
 
+#include "storage/proc.h"
+
 #if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 190000
 #error "pgtsdb needs PostgreSQL 15 to 18"
 #endif
@@ -25,5 +27,16 @@
 #define index_beginscan_compat(heap, index, snapshot, nkeys, norderbys) \
 	index_beginscan(heap, index, snapshot, nkeys, norderbys)
 #endif
+
+/* PostgreSQL 17 (ab355e3a88de): PGPROC.lxid became PGPROC.vxid.lxid. */
+static inline LocalTransactionId
+pgtsdb_my_lxid(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return MyProc->vxid.lxid;
+#else
+	return MyProc->lxid;
+#endif
+}
 
 #endif							/* PGTSDB_COMPAT_H */

@@ -10,6 +10,7 @@
 
 #include "pg/guc.h"
 
+int			pgtsdb_chunk_partition_width;
 int			pgtsdb_compaction_delay;
 int			pgtsdb_compaction_window;
 int			pgtsdb_max_chunk_span;
@@ -21,6 +22,11 @@ char	   *pgtsdb_tenant;
 void
 pgtsdb_define_settings(void)
 {
+	DefineCustomIntVariable("pgtsdb.chunk_partition_width",
+							"Span of time of a new partition of tsdb.chunks.",
+							"Retention drops whole partitions. Partitions that exist keep their bounds.",
+							&pgtsdb_chunk_partition_width, 24 * 60, 60, 366 * 24 * 60, PGC_SUSET, GUC_UNIT_MIN, NULL, NULL, NULL);
+
 	DefineCustomIntVariable("pgtsdb.compaction_delay",
 							"How long after its end a window of time waits for late samples before it is compacted.",
 							"A sample that comes later still is stored and found; compaction then rewrites the chunks around it.",

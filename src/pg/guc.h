@@ -7,6 +7,7 @@
 
 #include "postgres.h"
 
+extern int	pgtsdb_chunk_partition_width;
 extern int	pgtsdb_compaction_delay;	/* seconds */
 extern int	pgtsdb_compaction_window;	/* minutes */
 extern int	pgtsdb_max_chunk_span;	/* minutes */

@@ -1,0 +1,27 @@
+/*
+ * storage_internal.h
+ *		What only the files of the write path share.
+ */
+#ifndef PGTSDB_STORAGE_INTERNAL_H
+#define PGTSDB_STORAGE_INTERNAL_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+
+/* Milliseconds since 1970, rounded down. */
+static inline int64
+pgtsdb_milliseconds(TimestampTz timestamp)
+{
+	int64		past = timestamp % 1000;
+
+	return (timestamp - past) / 1000 - (past < 0 ? 1 : 0) +
+		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (SECS_PER_DAY * INT64CONST(1000));
+}
+
+/* schema.c */
+
+/* One statement through SPI.  Every name in it must be qualified: search_path is the caller's. */
+extern void pgtsdb_execute(const char *format,...) pg_attribute_printf(1, 2);
+
+#endif							/* PGTSDB_STORAGE_INTERNAL_H */
