@@ -66,11 +66,12 @@ typedef struct TsdbIngestLimits
 extern TsdbStatus tsdb_remote_write_decode(TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits,
 										   TsdbSampleSink *sink, TsdbError *error);
 
-/* text_format.c: Prometheus text format 0.0.4 and what is common with OpenMetrics */
+/* text_format.c: Prometheus text format 0.0.4 and what is common with OpenMetrics 1.0 */
 
 typedef struct TsdbTextOptions
 {
 	int64_t		now;				/* timestamp in ms of lines without one */
+	bool		openmetrics;		/* timestamps are seconds, and `# EOF` must be the last line */
 	bool		honor_timestamps;	/* false: `now` for every line */
 	TsdbLabels	target_labels;		/* added to every series */
 	bool		honor_labels;		/* a clash keeps the scraped label; else it becomes exported_<name> */
@@ -82,7 +83,13 @@ typedef struct TsdbTextResult
 	size_t		rejected;			/* lines */
 } TsdbTextResult;
 
-/* A malformed line is rejected and the next one read. */
+/*
+ * A malformed line is rejected and the next one read.  A sample's `raw` is the
+ * text from the metric name up to the value; its labels() add the target labels, so
+ * whoever keys on raw needs a key of those and of honor_labels too.  Fails as a
+ * whole, with TSDB_ERR_INPUT after the samples were handed over, only when an
+ * OpenMetrics body was cut short or goes on after its end.
+ */
 extern TsdbStatus tsdb_text_decode(TsdbArena *arena, TsdbStr body, const TsdbTextOptions *options,
 								   TsdbSampleSink *sink, TsdbTextResult *result, TsdbError *error);
 
