@@ -1,0 +1,81 @@
+# Node.pm: servers with pgtsdb for the TAP tests.
+package Pgtsdb::Node;
+
+use strict;
+use warnings;
+use Exporter 'import';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(usleep);
+
+our @EXPORT = qw(pgtsdb_node start_again dump_of_storage contents_of wait_until);
+
+# A started server with the extension in database postgres.  With settings => "..." these lines come last in
+# postgresql.conf; with workers => 1 the background workers run on database postgres, else none do.
+sub pgtsdb_node
+{
+	my ($name, %options) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+	my $databases = $options{workers} ? 'postgres' : '';
+
+	$node->init(allows_streaming => $options{allows_streaming} // 0);
+	$node->append_conf('postgresql.conf', <<"END" . ($options{settings} // ''));
+shared_preload_libraries = 'pgtsdb'
+pgtsdb.databases = '$databases'
+timezone = 'UTC'
+restart_after_crash = on
+END
+	$node->start;
+	$node->safe_psql('postgres', 'CREATE EXTENSION pgtsdb');
+	return $node;
+}
+
+# Starts a server whose postmaster was killed.  Its orphans notice within moments, but until the last of them is gone the
+# shared memory is in use and a start is refused.
+sub start_again
+{
+	my ($node) = @_;
+	for (1 .. 100)
+	{
+		return 1 if $node->start(fail_ok => 1);
+		usleep(100_000);
+	}
+	BAIL_OUT('the server does not start again: ' . $node->logfile);
+}
+
+sub wait_until
+{
+	my ($what, $seconds, $condition) = @_;
+	for (1 .. $seconds * 10)
+	{
+		return pass($what) if $condition->();
+		usleep(100_000);
+	}
+	return fail("$what within $seconds s");
+}
+
+# One line per row of a query, as psql writes them.
+sub contents_of
+{
+	my ($node, $query, $database) = @_;
+	return $node->safe_psql($database // 'postgres', $query);
+}
+
+# Every row of every storage table in the order of its key: what replication, restart and dump must bring back.
+sub dump_of_storage
+{
+	my ($node, $database) = @_;
+	my %key = (
+		parts => 'part',
+		series_groups => 'part, group_id',
+		series => 'part, group_id, col',
+		head => 'part, group_id, ts, n',
+		chunks => 'part, group_id, tier, class, t_min, col, n',
+		metric_definitions => 'part, metric_name');
+	return {
+		map { $_ => contents_of($node, "SELECT t FROM tsdb.$_ t ORDER BY $key{$_}", $database) } keys %key
+	};
+}
+
+1;

@@ -1,0 +1,96 @@
+# RemoteWrite.pm: writes remote-write 1.0 bodies: protobuf in a snappy block.
+#
+# The snappy block consists of literals only, which every decoder must take; so no library is needed, and each byte of
+# a sample, the payload of a NaN included, is what the test says.
+#
+#	prometheus.WriteRequest { repeated TimeSeries timeseries = 1; }
+#	TimeSeries { repeated Label labels = 1; repeated Sample samples = 2; }
+#	Label { string name = 1; string value = 2; }
+#	Sample { double value = 1; int64 timestamp = 2; }
+package Pgtsdb::RemoteWrite;
+
+use strict;
+use warnings;
+use Exporter 'import';
+
+our @EXPORT_OK = qw(remote_write_body remote_write_sql snappy_literal value_bytes);
+
+# Little-endian words of the two NaNs that Prometheus tells apart.
+use constant STALE_NAN => pack('VV', 2, 0x7ff00000);
+use constant NORMAL_NAN => pack('VV', 1, 0x7ff80000);
+
+sub varint
+{
+	my ($n) = @_;
+	my $out = '';
+	for (; ($n & ~0x7f) != 0; $n >>= 7)
+	{
+		$out .= chr(0x80 | ($n & 0x7f));
+	}
+	return $out . chr($n);
+}
+
+# Field with wire type 2.
+sub bytes_field
+{
+	my ($number, $content) = @_;
+	return chr($number << 3 | 2) . varint(length $content) . $content;
+}
+
+# The 8 bytes of a double: a number, or one of the words stale, NaN, Inf, -Inf.
+sub value_bytes
+{
+	my ($value) = @_;
+	return STALE_NAN if $value eq 'stale';
+	return NORMAL_NAN if lc $value eq 'nan';
+	return pack('d<', 9**9**9) if $value =~ /^\+?inf/i;
+	return pack('d<', -9**9**9) if $value =~ /^-inf/i;
+	return pack('d<', $value);
+}
+
+sub sample
+{
+	my ($t, $value) = @_;
+	return bytes_field(2, "\x09" . value_bytes($value) . "\x10" . varint(int $t));
+}
+
+# series: { labels => { __name__ => ..., ... }, samples => [ [ milliseconds, value ], ... ] }
+sub time_series
+{
+	my ($series) = @_;
+	my $out = '';
+	for my $name (sort keys %{ $series->{labels} })
+	{
+		my @label = ($name, $series->{labels}{$name});
+		utf8::encode($_) for @label;
+		$out .= bytes_field(1, bytes_field(1, $label[0]) . bytes_field(2, $label[1]));
+	}
+	$out .= sample(@$_) for @{ $series->{samples} };
+	return bytes_field(1, $out);
+}
+
+# A snappy block of literals of at most 65,536 bytes each.
+sub snappy_literal
+{
+	my ($content) = @_;
+	my $out = varint(length $content);
+	for (my $at = 0; $at < length $content; $at += 65536)
+	{
+		my $part = substr($content, $at, 65536);
+		$out .= chr(61 << 2) . pack('v', length($part) - 1) . $part;
+	}
+	return $out;
+}
+
+sub remote_write_body
+{
+	return snappy_literal(join '', map { time_series($_) } @_);
+}
+
+# The statement that stores the series.
+sub remote_write_sql
+{
+	return "SELECT tsdb.remote_write('\\x" . unpack('H*', remote_write_body(@_)) . "'::bytea)";
+}
+
+1;
