@@ -79,10 +79,10 @@ installcheck isolation prove: all
 	bash test/run.sh $@
 
 demo:
-	bash scripts/demo.sh start
+	bash demo/demo.sh start
 
 demo-stop:
-	bash scripts/demo.sh stop
+	bash demo/demo.sh stop
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')

@@ -21,7 +21,7 @@ data=$(mktemp -d "${BENCH_DATA:-/tmp}/pgtsdb-bench.XXXXXX")
 chmod 755 "$data"
 stage "$data/stage"
 mkdir "$data/run"
-[ "$(id -u)" != 0 ] || chown "$run_as:" "$data/run"
+give_to_user "$data/run"
 
 stop() {
     as_user "$bindir/pg_ctl" -s -D "$data/run/data" -m immediate stop || true

@@ -23,14 +23,16 @@ else
     run_group=$(id -gn)
 fi
 
-as_user() {
-    if [ "$(id -u)" = 0 ]; then
-        setpriv --reuid="$run_as" --regid="$run_group" --init-groups --inh-caps=-all -- \
-            env HOME=/nonexistent USER="$run_as" LOGNAME="$run_as" "$@"
-    else
-        "$@"
-    fi
-}
+# What to put before a command so that it runs as that account.
+user_prefix=()
+if [ "$(id -u)" = 0 ]; then
+    user_prefix=(setpriv "--reuid=$run_as" "--regid=$run_group" --init-groups --inh-caps=-all --
+        env HOME=/nonexistent "USER=$run_as" "LOGNAME=$run_as")
+fi
+as_user() { "${user_prefix[@]}" "$@"; }
+
+# give_to_user PATH...: makes the account their owner.
+give_to_user() { [ "$(id -u)" != 0 ] || chown "$run_as:" "$@"; }
 
 # work_folder LINK: sets $work to a folder that the servers' account can reach and the checkout's LINK leads to.
 work_folder() {

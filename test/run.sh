@@ -45,7 +45,7 @@ prepare() {
 layer_folder() {
     rm -rf "${work:?}/$1"
     mkdir "$work/$1"
-    [ "$(id -u)" != 0 ] || chown "$run_as:" "$work/$1"
+    give_to_user "$work/$1"
 }
 
 # regress LAYER PROGRAM INPUTDIR TEST...: pg_regress and the isolation tester speak alike.
