@@ -49,7 +49,7 @@ extern TsdbStr tsdb_labels_get(TsdbLabels labels, TsdbStr name);
 extern int	tsdb_labels_compare(TsdbLabels a, TsdbLabels b);
 extern bool tsdb_labels_equal(TsdbLabels a, TsdbLabels b);
 /* Hash of the canonical encoding. */
-extern TsdbHash tsdb_labels_hash(TsdbLabels labels);
+extern TsdbHash tsdb_labels_hash(TsdbArena *arena, TsdbLabels labels);
 /* Legacy names: [a-zA-Z_][a-zA-Z0-9_]*, and for metrics also ':'. */
 extern bool tsdb_is_legacy_label_name(TsdbStr name);
 extern bool tsdb_is_legacy_metric_name(TsdbStr name);
@@ -57,10 +57,15 @@ extern bool tsdb_is_legacy_metric_name(TsdbStr name);
 extern void tsdb_labels_encode(TsdbBuffer *buffer, TsdbLabels labels);
 /* Strings point into data. TSDB_ERR_CORRUPT for anything tsdb_labels_encode() does not write. */
 extern TsdbStatus tsdb_labels_decode(TsdbArena *arena, const void *data, size_t len, TsdbLabels *labels, TsdbError *error);
+/* The same for bytes of our own tables, which were checked when they were written: bounded, but not validated again. */
+extern TsdbLabels tsdb_labels_view(TsdbArena *arena, const void *data, size_t len);
 
 /* labels_text.c */
 
-/* {a="x", b="y"} or name{a="x"}: as Prometheus prints a metric; other names are quoted. */
+/*
+ * {a="x", b="y"} or name{a="x"}, as Prometheus prints a metric: a name that is
+ * not a legacy one is quoted, a metric name then moves into the braces.
+ */
 extern void tsdb_labels_print(TsdbBuffer *buffer, TsdbLabels labels);
 /* Puts text in double quotes with the escapes of Go's strconv.Quote. */
 extern void tsdb_quote(TsdbBuffer *buffer, TsdbStr text);

@@ -13,7 +13,7 @@
 
 typedef struct TsdbRegex TsdbRegex;
 
-/* TSDB_ERR_SYNTAX with "invalid regular expression: ..." on a bad pattern. */
+/* TSDB_ERR_SYNTAX with "error parsing regexp: ..." for a bad pattern, or one that only PCRE2 would take. */
 extern TsdbStatus tsdb_regex_compile(TsdbArena *arena, TsdbStr pattern, TsdbRegex **regex, TsdbError *error);
 
 /* A match limit that is hit counts as no match; tsdb_regex_limit_hit() tells. */
