@@ -4,6 +4,7 @@
 #   includes   C11 standard headers, PCRE2, snappy, xxHash and headers of the core, nothing of the server
 #   symbols    what the objects need from outside stands in test/core-symbols.txt
 #   state      no variable that can change
+#   complete   no library wants a name of ours that none of them has
 #   exports    what the libraries show to the whole server has a name of ours (they load with RTLD_GLOBAL)
 set -eu
 cd "$(dirname "$0")/.."
@@ -28,6 +29,11 @@ found=$(for o in $objects; do
                                      $3 == ".data" || $3 == ".bss" {if ($NF !~ /^\./) print o, $NF}'
 done | sort -u)
 [ -z "$found" ] || complain "a variable that can change" <<<"$found"
+
+libraries=$(find . -maxdepth 1 -name "pgtsdb*.so")
+found=$(comm -23 <(nm -D -u $libraries | awk '$NF ~ /^(pg)?tsdb_/ {print $NF}' | sort -u) \
+                 <(nm -D --defined-only $libraries | awk '{print $NF}' | sort -u))
+[ -z "$found" ] || complain "a name that no library defines" <<<"$found"
 
 for library in pgtsdb.so pgtsdb_scraper.so; do
     [ -f $library ] || continue
