@@ -35,6 +35,8 @@ PGXS := $(wildcard $(shell command -v $(PG_CONFIG) >/dev/null 2>&1 && $(PG_CONFI
 ifneq ($(PGXS),)
 include $(PGXS)
 -include $(OBJS:.o=.d) $(SCRAPER_OBJS:.o=.d)
+# Other flags make other objects.
+$(OBJS) $(SCRAPER_OBJS): Makefile
 
 pgtsdb--$(EXTVERSION).sql: sql/pgtsdb.sql pgtsdb.control
 	cp $< $@
