@@ -2,6 +2,7 @@
 # core-check.sh: holds src/core to its rules, on the objects that ship.
 #
 #   includes   C11 standard headers, PCRE2, snappy, xxHash and headers of the core, nothing of the server
+#   arrows     a room includes only itself and rooms before it in src/README.md
 #   symbols    what the objects need from outside stands in test/core-symbols.txt
 #   state      no variable that can change
 #   complete   no library wants a name of ours that none of them has
@@ -15,6 +16,22 @@ std='assert|complex|ctype|errno|fenv|float|inttypes|iso646|limits|locale|math|se
 found=$(grep -rnE '^[[:space:]]*#[[:space:]]*include' src/core --include='*.[ch]' |
     grep -vE "include <(($std)\.h|pcre2\.h|snappy-c\.h|xxhash\.h)>|include \"core/[a-z0-9_/]+\.(h|inc)\"" || true)
 [ -z "$found" ] || complain "an include that the core may not have" <<<"$found"
+
+# arrows FOLDER PREFIX ROOM...: files of FOLDER/ROOM include "PREFIX/OTHER/..." for no OTHER that comes later.
+arrows() {
+    local folder=$1 prefix=$2 room later
+    shift 2
+    while [ $# -gt 1 ]; do
+        room=$1
+        shift
+        later=$(IFS='|'; echo "$*")
+        [ ! -d "$folder/$room" ] || grep -rnE "#include \"$prefix/($later)/" "$folder/$room" || true
+    done
+}
+found=$(arrows src/core core base regex labels samples chunk postings ingest promql json
+        arrows src/pg pg types am storage query worker
+        grep -rn '#include "\(scraper\|gateway\)/' src || true)
+[ -z "$found" ] || complain "an include of a room that is built on this one" <<<"$found"
 
 objects=$(find src/core -name '*.o' | sort)
 # Objects of sources that are gone are not part of the library.
