@@ -32,6 +32,12 @@
 /* A group never has more columns: a head row must fit into a page at 8.5 bytes per column. */
 #define PGTSDB_MAX_GROUP_COLUMNS 900
 
+/*
+ * Samples of one head row have 0 <= dt <= this many milliseconds, dt being their distance
+ * from its ts.  Readers look back this far for the row of a sample, so it may only grow.
+ */
+#define PGTSDB_HEAD_SPAN_LIMIT 15000
+
 /* Where a series lives.  Never reused for another series. */
 typedef struct PgtsdbSeriesRef
 {
