@@ -157,6 +157,24 @@ SELECT pg_catalog.pg_extension_config_dump('tsdb.alert_events_event_id_seq', '')
 
 -- ==== views ==========================================================================================
 
+CREATE FUNCTION tsdb.worker_statistics(OUT worker text, OUT database name, OUT slot int4, OUT pid int4, OUT state text,
+    OUT started_at timestamptz, OUT last_heartbeat timestamptz, OUT units_done bigint, OUT errors bigint,
+    OUT last_error_at timestamptz, OUT last_error text, OUT restart_at timestamptz)
+    RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'pgtsdb_worker_status' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tsdb.worker_statistics() IS 'the workers of all databases, as tsdb.worker_status shows them';
+
+CREATE VIEW tsdb.worker_status AS SELECT * FROM tsdb.worker_statistics();
+COMMENT ON VIEW tsdb.worker_status IS 'what the workers do: heartbeats, units of work, errors; empty unless pgtsdb is in shared_preload_libraries';
+COMMENT ON COLUMN tsdb.worker_status.database IS 'null for the launcher, which serves all';
+COMMENT ON COLUMN tsdb.worker_status.slot IS 'number among the workers of its kind in the database';
+COMMENT ON COLUMN tsdb.worker_status.state IS 'starting, idle, working or waiting to restart';
+COMMENT ON COLUMN tsdb.worker_status.last_heartbeat IS 'at most a second old, or two, unless the worker is in the middle of a unit of work';
+COMMENT ON COLUMN tsdb.worker_status.units_done IS 'units of work (transactions) that succeeded';
+COMMENT ON COLUMN tsdb.worker_status.errors IS 'units of work that failed';
+COMMENT ON COLUMN tsdb.worker_status.last_error IS 'shown to members of pgtsdb_admin and pg_read_all_stats only';
+COMMENT ON COLUMN tsdb.worker_status.restart_at IS 'when the launcher starts it again, while it waits for that';
+
 -- ==== grants =========================================================================================
 
 GRANT USAGE ON SCHEMA tsdb TO PUBLIC;
@@ -164,3 +182,5 @@ GRANT USAGE ON SCHEMA tsdb TO PUBLIC;
 GRANT SELECT, INSERT, UPDATE, DELETE ON tsdb.tenants, tsdb.tenant_parts, tsdb.tenant_members TO pgtsdb_admin;
 GRANT EXECUTE ON FUNCTION tsdb.create_tenant(text, text), tsdb.create_storage(), tsdb.drop_storage(),
     tsdb.ensure_chunk_partition(int2, int2, timestamptz) TO pgtsdb_admin;
+
+GRANT SELECT ON tsdb.worker_status TO PUBLIC;

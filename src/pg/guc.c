@@ -12,12 +12,18 @@
 
 int			pgtsdb_chunk_partition_width;
 int			pgtsdb_compaction_delay;
+int			pgtsdb_compaction_interval;
 int			pgtsdb_compaction_window;
+char	   *pgtsdb_databases;
+int			pgtsdb_launcher_interval;
 int			pgtsdb_max_chunk_span;
 int			pgtsdb_query_lookback;
 int			pgtsdb_query_max_samples;
 int			pgtsdb_query_memory_limit;
+int			pgtsdb_rule_timeout;
+int			pgtsdb_scrapers;
 char	   *pgtsdb_tenant;
+int			pgtsdb_worker_restart_interval;
 
 void
 pgtsdb_define_settings(void)
@@ -32,10 +38,25 @@ pgtsdb_define_settings(void)
 							"A sample that comes later still is stored and found; compaction then rewrites the chunks around it.",
 							&pgtsdb_compaction_delay, 5 * 60, 0, 7 * 24 * 3600, PGC_USERSET, GUC_UNIT_S, NULL, NULL, NULL);
 
+	DefineCustomIntVariable("pgtsdb.compaction_interval",
+							"Pause between two sweeps of the compactor.",
+							NULL,
+							&pgtsdb_compaction_interval, 60 * 1000, 10, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+
 	DefineCustomIntVariable("pgtsdb.compaction_window",
 							"Span of time whose samples become chunks together.",
 							"A longer window gives smaller chunks, and keeps more samples in tsdb.head.",
 							&pgtsdb_compaction_window, 30, 1, 8 * 60, PGC_USERSET, GUC_UNIT_MIN, NULL, NULL, NULL);
+
+	DefineCustomStringVariable("pgtsdb.databases",
+							   "Databases whose workers the launcher starts, separated by commas.",
+							   "One that does not exist, or does not have the extension, is looked at again every pgtsdb.launcher_interval.",
+							   &pgtsdb_databases, "postgres", PGC_SIGHUP, GUC_LIST_INPUT, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("pgtsdb.launcher_interval",
+							"How often the launcher looks for new databases and for the extension in them.",
+							NULL,
+							&pgtsdb_launcher_interval, 5000, 10, 3600 * 1000, PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("pgtsdb.max_chunk_span",
 							"Longest span of time that one chunk may cover.",
@@ -57,10 +78,25 @@ pgtsdb_define_settings(void)
 							"Zero means no limit.",
 							&pgtsdb_query_memory_limit, 2048, 0, MAX_KILOBYTES / 1024, PGC_USERSET, GUC_UNIT_MB, NULL, NULL, NULL);
 
+	DefineCustomIntVariable("pgtsdb.rule_timeout",
+							"Longest time that one evaluation of a rule may take.",
+							"A rule that takes longer fails, keeps its state, and is evaluated again at its next turn. Zero means no limit.",
+							&pgtsdb_rule_timeout, 30 * 1000, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("pgtsdb.scrapers",
+							"Scraper processes of each database, which share its targets.",
+							NULL,
+							&pgtsdb_scrapers, 1, 0, 32, PGC_SIGHUP, 0, NULL, NULL, NULL);
+
 	DefineCustomStringVariable("pgtsdb.tenant",
 							   "Tenant whose series this session reads and writes.",
 							   "Checked against tsdb.tenant_members on every use.",
 							   &pgtsdb_tenant, "default", PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("pgtsdb.worker_restart_interval",
+							"Pause before a worker that has ended is started again.",
+							"It doubles with each end soon after a start, up to a minute.",
+							&pgtsdb_worker_restart_interval, 1000, 10, 60 * 1000, PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("pgtsdb");
 }

@@ -5,9 +5,11 @@
 #include "postgres.h"
 
 #include "fmgr.h"
+#include "miscadmin.h"
 
 #include "pg/compat.h"
 #include "pg/guc.h"
+#include "pg/worker/worker.h"
 
 PG_MODULE_MAGIC;
 
@@ -17,4 +19,6 @@ void
 _PG_init(void)
 {
 	pgtsdb_define_settings();
+	if (process_shared_preload_libraries_in_progress)
+		pgtsdb_worker_init();
 }

@@ -23,6 +23,7 @@ typedef enum PgtsdbLockClass
 	PGTSDB_LOCK_SERIES = 7102,	/* (part): creating series, giving out group ids */
 	PGTSDB_LOCK_WRITERS = 7103, /* (part, group % 64): shared by those who write to known series, exclusive to retire series */
 	PGTSDB_LOCK_GROUP = 7104,	/* (part, group): deleting rows of head or chunks (compaction, delete_series) */
+	PGTSDB_LOCK_WORKER = 7105	/* (kind, slot): held by a worker for its life, and waited for by nobody */
 } PgtsdbLockClass;
 
 /* Waits unless dontwait; false when somebody else has it. */
