@@ -57,6 +57,9 @@ show() {
     "$bindir/psql" -Xq -v ON_ERROR_STOP=1 -P footer=off -d "$conninfo" -c "$1" | sed 's/^/    /'
 }
 
+# What psql takes to connect, password and all.
+demo_uri() { echo "postgresql://postgres:$(cat "$work/password")@127.0.0.1:$pg_port/postgres"; }
+
 # wait_for SECONDS WHAT QUERY: until the query answers t.
 wait_for() {
     local deadline=$((SECONDS + $1))

@@ -1,0 +1,108 @@
+# tour.sh: what the demo shows on its running system; read by demo.sh.
+
+# burn SECONDS: keeps one core half busy, so that there is something to see.
+burn() {
+    as_user timeout "$1" perl -e 'use Time::HiRes qw(time sleep); while (1) { my $t = time + 0.6; 1 while time < $t; sleep 0.4 }' || true
+}
+
+tour_extension() {
+    step "4. the extension"
+    show 'CREATE EXTENSION IF NOT EXISTS pgtsdb'
+    wait_for 30 "all workers" "SELECT count(*) >= 5 FROM tsdb.worker_status WHERE pid IS NOT NULL"
+    show "SELECT worker, database, pid, state FROM tsdb.worker_status ORDER BY worker"
+}
+
+tour_scraping() {
+    step "5. scraping: a row is a target"
+    show "INSERT INTO tsdb.scrape_targets (job_name, address, scrape_interval)
+VALUES ('node',     '127.0.0.1:$node_port', '1 second'),
+       ('postgres', '127.0.0.1:$pgx_port', '1 second')
+ON CONFLICT DO NOTHING"
+    wait_for 30 "samples of both" "SELECT count(*) = 2 FROM tsdb.promql('up == 1')"
+    show "SELECT job_name, address, health, samples FROM tsdb.targets ORDER BY job_name"
+}
+
+tour_promql() {
+    step "6. PromQL"
+    say "  half of a core is kept busy for ten seconds ..."
+    sleep 3
+    burn 10
+    sleep 2
+    show "SELECT labels, round(value::numeric, 3) AS cores
+  FROM tsdb.promql('sum by (mode) (rate(node_cpu_seconds_total[10s]))') ORDER BY value DESC LIMIT 4"
+    plot --chart 'sum(rate(node_cpu_seconds_total{mode!="idle"}[3s]))' 60 "''"
+    say
+    plot 'sum by (mode) (rate(node_cpu_seconds_total{mode=~"user|system|iowait"}[3s]))' 60 "(labels->>'mode')"
+    say
+    plot 'rate(pg_stat_database_xact_commit{datname="postgres"}[5s])' 60 "'commits'"
+    plot 'rate(pg_wal_bytes_total[5s])' 60 "'WAL bytes'"
+}
+
+notifications() { wc -l < "$work/log/notifications"; }
+
+# notification N STATUS: waits for a message beyond the N that were there, of that status, and prints it.
+notification() {
+    local deadline=$((SECONDS + 60)) line
+    printf '  waiting for the notification '
+    until line=$(tail -n "+$(($1 + 1))" "$work/log/notifications" | grep -m1 "\"status\": *\"$2\""); do
+        [ $SECONDS -lt $deadline ] || { say; fail "no notification within 60 s; the server's log: $work/log/postgres.log"; }
+        printf .
+        sleep 0.5
+    done
+    say ' there'
+    perl -MJSON::PP -0777 -ne 'my $j = JSON::PP->new->pretty->canonical; print $j->encode($j->decode($_))' <<<"$line" | sed 's/^/    /'
+}
+
+# alert_states: how the demo's alert went, as the event log has it.
+alert_states() {
+    show "SELECT to_char(at, 'HH24:MI:SS') AS at, labels->>'instance' AS instance, previous_state, new_state
+  FROM tsdb.alert_events WHERE rule_name = 'ExporterDown' ORDER BY event_id DESC LIMIT $1"
+}
+
+tour_alert() {
+    local known
+    step "7. an alert: a row is a rule"
+    show "INSERT INTO tsdb.receivers (receiver_name, webhook_url) VALUES ('demo', 'http://127.0.0.1:$hook_port/')
+ON CONFLICT DO NOTHING"
+    show "INSERT INTO tsdb.routes (receiver_name, group_wait, group_interval) VALUES ('demo', '1 second', '3 seconds')
+ON CONFLICT DO NOTHING"
+    show "INSERT INTO tsdb.alert_rules (rule_name, promql_expression, for_duration, evaluation_interval, severity, annotations)
+SELECT 'ExporterDown', 'up{job=\"node\"} == 0', '5 seconds', '1 second', 'page',
+       '{\"summary\": \"{{ \$labels.instance }} does not answer\"}'
+ WHERE NOT EXISTS (SELECT FROM tsdb.alert_rules WHERE rule_name = 'ExporterDown')"
+    known=$(notifications)
+    say "  now the node exporter is stopped ..."
+    terminate node
+    wait_for 30 "pending" "SELECT EXISTS (SELECT FROM tsdb.promql('ALERTS{alertname=\"ExporterDown\",alertstate=\"pending\"}'))"
+    show "SELECT labels->>'alertname' AS alert, labels->>'alertstate' AS state, value FROM tsdb.promql('ALERTS')"
+    wait_for 30 "firing" "SELECT EXISTS (SELECT FROM tsdb.promql('ALERTS{alertname=\"ExporterDown\",alertstate=\"firing\"}'))"
+    notification "$known" firing
+    say "  and started again ..."
+    known=$(notifications)
+    start_exporter
+    notification "$known" resolved | head -12
+    alert_states 3
+}
+
+tour_end() {
+    step "8. it goes on running"
+    cat <<END
+  psql "$(demo_uri)"
+
+  SELECT * FROM tsdb.promql('up');
+  SELECT * FROM tsdb.promql('rate(node_disk_written_bytes_total[1m])', now() - interval '5 min', now(), '15 s');
+  SELECT tsdb.api_query('topk(3, node_filesystem_avail_bytes)', now());
+  SELECT * FROM tsdb.worker_status;
+
+  Notifications: $work/log/notifications      Server log: $work/log/postgres.log
+  'make demo' again shows the same on the running system; 'make demo-stop' ends it and removes all of it.
+END
+}
+
+tour() {
+    tour_extension
+    tour_scraping
+    tour_promql
+    tour_alert
+    tour_end
+}
