@@ -49,9 +49,7 @@ sub new_tenant_sql
 {
 	$tenants++;
 	my $id = "script-$tenants";
-	return ("INSERT INTO tsdb.tenants (tenant_id) VALUES ('$id');",
-		"INSERT INTO tsdb.tenant_parts (tenant_id, part) VALUES ('$id', 1000 + $tenants);",
-		"SET pgtsdb.tenant = '$id';");
+	return ("DO \$\$ BEGIN PERFORM tsdb.create_tenant('$id'); END \$\$;", "SET pgtsdb.tenant = '$id';");
 }
 
 # Runs a whole script in one session; returns what each eval answered, by its line.
