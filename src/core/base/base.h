@@ -253,17 +253,19 @@ extern TsdbHash tsdb_hash(const void *data, size_t len, uint64_t seed);
 
 /* ---- numbers (number.c) ---- */
 
-/* Room for any result of the two formatters below. */
+/* Room for any result of the formatters below. */
 #define TSDB_NUMBER_MAX 352
 
 /*
  * Shortest digits that read back to the same double, as Go's strconv writes
  * them: tsdb_format_double() like 'f' with format letter -1; tsdb_format_json_double()
  * the same, but with exponent below 1e-6 and from 1e21 (Prometheus util/jsonutil).
+ * tsdb_format_general_double() like 'g', which is %v: with exponent below 1e-4 and from 1e6.
  * NaN, +Inf, -Inf.  Returns the length; the text is terminated.
  */
 extern size_t tsdb_format_double(char *out, double value);
 extern size_t tsdb_format_json_double(char *out, double value);
+extern size_t tsdb_format_general_double(char *out, double value);
 /* Go's strconv.ParseFloat for decimal and hexadecimal floats, inf, infinity, nan in any case; no underscores, all of text. */
 extern bool tsdb_parse_double(TsdbStr text, double *value);
 

@@ -10,6 +10,7 @@
 #include "core/base/base.h"
 
 #include <float.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,8 +101,15 @@ format_exponent(char *out, const char *digits, int n, int exponent)
 	return (size_t) (p - out) + (size_t) sprintf(p, "e%c%02d", exponent - 1 < 0 ? '-' : '+', abs(exponent - 1));
 }
 
+/* Where to write an exponent: of the decimal exponent as in d.ddd x 10^n, from `low` up to `high` there is none. */
+typedef struct PlainRange
+{
+	int			low;
+	int			high;
+} PlainRange;
+
 static size_t
-format(char *out, double value, bool exponents)
+format(char *out, double value, PlainRange plain)
 {
 	char		digits[24];
 	char	   *p = out;
@@ -116,10 +124,10 @@ format(char *out, double value, bool exponents)
 		*p++ = '-';
 	if (magnitude == 0)
 		return (size_t) (p - out) + put(p, "0");
-	if (magnitude < 9e15 && magnitude == (double) (int64_t) magnitude)
+	if (magnitude < 9e15 && plain.high >= 15 && magnitude == (double) (int64_t) magnitude)
 		return (size_t) (p - out) + (size_t) sprintf(p, "%lld", (long long) magnitude);
 	n = shortest_digits(magnitude, digits, &exponent);
-	if (exponents && (magnitude < 1e-6 || magnitude >= 1e21))
+	if (exponent - 1 < plain.low || exponent - 1 > plain.high)
 		return (size_t) (p - out) + format_exponent(p, digits, n, exponent);
 	return (size_t) (p - out) + format_plain(p, digits, n, exponent);
 }
@@ -127,13 +135,19 @@ format(char *out, double value, bool exponents)
 size_t
 tsdb_format_double(char *out, double value)
 {
-	return format(out, value, false);
+	return format(out, value, (PlainRange){INT_MIN, INT_MAX});
 }
 
 size_t
 tsdb_format_json_double(char *out, double value)
 {
-	return format(out, value, true);
+	return format(out, value, (PlainRange){-6, 20});
+}
+
+size_t
+tsdb_format_general_double(char *out, double value)
+{
+	return format(out, value, (PlainRange){-4, 5});
 }
 
 static bool

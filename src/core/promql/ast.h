@@ -352,6 +352,7 @@ typedef struct TsdbDurationExpr
 struct TsdbExpr
 {
 	TsdbExprKind kind;
+	TsdbValueType type;			/* set by the type check; see tsdb_expr_type() */
 	int			depth;			/* levels of this tree, at most TSDB_PROMQL_MAX_DEPTH */
 	TsdbRange	range;
 	union
@@ -372,6 +373,7 @@ struct TsdbExpr
 
 /* ---- ast.c ---- */
 
+/* Looks at the children only where the type check has not been. */
 extern TsdbValueType tsdb_expr_type(const TsdbExpr *expr);
 
 /* The child at this place, NULL after the last; duration expressions are not children. */
