@@ -4,6 +4,118 @@
 
 -- ==== types ==========================================================================================
 
+CREATE TYPE tsdb.labels;
+CREATE FUNCTION tsdb.labels_in(cstring) RETURNS tsdb.labels
+    AS 'MODULE_PATHNAME', 'pgtsdb_labels_in' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.labels_in(cstring) IS 'I/O';
+CREATE FUNCTION tsdb.labels_out(tsdb.labels) RETURNS cstring
+    AS 'MODULE_PATHNAME', 'pgtsdb_labels_out' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.labels_out(tsdb.labels) IS 'I/O';
+CREATE FUNCTION tsdb.labels_recv(internal) RETURNS tsdb.labels
+    AS 'MODULE_PATHNAME', 'pgtsdb_labels_recv' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.labels_recv(internal) IS 'I/O';
+CREATE FUNCTION tsdb.labels_send(tsdb.labels) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'pgtsdb_labels_send' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.labels_send(tsdb.labels) IS 'I/O';
+CREATE TYPE tsdb.labels (
+    INPUT = tsdb.labels_in, OUTPUT = tsdb.labels_out, RECEIVE = tsdb.labels_recv, SEND = tsdb.labels_send,
+    INTERNALLENGTH = VARIABLE, ALIGNMENT = int4, STORAGE = extended
+);
+COMMENT ON TYPE tsdb.labels IS 'label set of a series, the metric name as __name__ included: up{job="node"}';
+
+CREATE FUNCTION tsdb.labels(jsonb) RETURNS tsdb.labels
+    AS 'MODULE_PATHNAME', 'pgtsdb_labels_from_jsonb' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.labels(jsonb) IS 'label set from a JSON object of strings; the metric name is the key __name__';
+CREATE FUNCTION tsdb.labels_to_jsonb(tsdb.labels) RETURNS jsonb
+    AS 'MODULE_PATHNAME', 'pgtsdb_labels_to_jsonb' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.labels_to_jsonb(tsdb.labels) IS 'label set as a JSON object of strings';
+CREATE CAST (jsonb AS tsdb.labels) WITH FUNCTION tsdb.labels(jsonb) AS ASSIGNMENT;
+CREATE CAST (tsdb.labels AS jsonb) WITH FUNCTION tsdb.labels_to_jsonb(tsdb.labels) AS ASSIGNMENT;
+
+CREATE FUNCTION tsdb.labels_value(tsdb.labels, text) RETURNS text
+    AS 'MODULE_PATHNAME', 'pgtsdb_labels_value' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.labels_value(tsdb.labels, text) IS 'implementation of operator ->>';
+CREATE OPERATOR tsdb.->> (LEFTARG = tsdb.labels, RIGHTARG = text, FUNCTION = tsdb.labels_value);
+COMMENT ON OPERATOR tsdb.->> (tsdb.labels, text) IS 'value of a label, null when it is not set';
+CREATE FUNCTION tsdb.label_names(tsdb.labels) RETURNS text[]
+    AS 'MODULE_PATHNAME', 'pgtsdb_labels_names' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.label_names(tsdb.labels) IS 'names of the labels of a set, in order';
+
+CREATE FUNCTION tsdb.labels_eq(tsdb.labels, tsdb.labels) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'pgtsdb_labels_eq' LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.labels_eq(tsdb.labels, tsdb.labels) IS 'implementation of operator =';
+CREATE FUNCTION tsdb.labels_ne(tsdb.labels, tsdb.labels) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'pgtsdb_labels_ne' LANGUAGE C IMMUTABLE STRICT LEAKPROOF PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.labels_ne(tsdb.labels, tsdb.labels) IS 'implementation of operator <>';
+CREATE FUNCTION tsdb.labels_lt(tsdb.labels, tsdb.labels) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'pgtsdb_labels_lt' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.labels_lt(tsdb.labels, tsdb.labels) IS 'implementation of operator <';
+CREATE FUNCTION tsdb.labels_le(tsdb.labels, tsdb.labels) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'pgtsdb_labels_le' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.labels_le(tsdb.labels, tsdb.labels) IS 'implementation of operator <=';
+CREATE FUNCTION tsdb.labels_gt(tsdb.labels, tsdb.labels) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'pgtsdb_labels_gt' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.labels_gt(tsdb.labels, tsdb.labels) IS 'implementation of operator >';
+CREATE FUNCTION tsdb.labels_ge(tsdb.labels, tsdb.labels) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'pgtsdb_labels_ge' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.labels_ge(tsdb.labels, tsdb.labels) IS 'implementation of operator >=';
+CREATE FUNCTION tsdb.labels_cmp(tsdb.labels, tsdb.labels) RETURNS int4
+    AS 'MODULE_PATHNAME', 'pgtsdb_labels_cmp' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.labels_cmp(tsdb.labels, tsdb.labels) IS 'less-equal-greater in the order of Prometheus';
+CREATE FUNCTION tsdb.labels_hash(tsdb.labels) RETURNS int4
+    AS 'MODULE_PATHNAME', 'pgtsdb_labels_hash' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.labels_hash(tsdb.labels) IS 'hash';
+CREATE FUNCTION tsdb.labels_hash_extended(tsdb.labels, bigint) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'pgtsdb_labels_hash_extended' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.labels_hash_extended(tsdb.labels, bigint) IS 'hash with a seed';
+
+CREATE OPERATOR tsdb.= (LEFTARG = tsdb.labels, RIGHTARG = tsdb.labels, FUNCTION = tsdb.labels_eq,
+    COMMUTATOR = OPERATOR(tsdb.=), NEGATOR = OPERATOR(tsdb.<>), RESTRICT = eqsel, JOIN = eqjoinsel, HASHES, MERGES);
+COMMENT ON OPERATOR tsdb.= (tsdb.labels, tsdb.labels) IS 'same labels';
+CREATE OPERATOR tsdb.<> (LEFTARG = tsdb.labels, RIGHTARG = tsdb.labels, FUNCTION = tsdb.labels_ne,
+    COMMUTATOR = OPERATOR(tsdb.<>), NEGATOR = OPERATOR(tsdb.=), RESTRICT = neqsel, JOIN = neqjoinsel);
+COMMENT ON OPERATOR tsdb.<> (tsdb.labels, tsdb.labels) IS 'other labels';
+CREATE OPERATOR tsdb.< (LEFTARG = tsdb.labels, RIGHTARG = tsdb.labels, FUNCTION = tsdb.labels_lt,
+    COMMUTATOR = OPERATOR(tsdb.>), NEGATOR = OPERATOR(tsdb.>=), RESTRICT = scalarltsel, JOIN = scalarltjoinsel);
+COMMENT ON OPERATOR tsdb.< (tsdb.labels, tsdb.labels) IS 'before, in the order of Prometheus';
+CREATE OPERATOR tsdb.<= (LEFTARG = tsdb.labels, RIGHTARG = tsdb.labels, FUNCTION = tsdb.labels_le,
+    COMMUTATOR = OPERATOR(tsdb.>=), NEGATOR = OPERATOR(tsdb.>), RESTRICT = scalarlesel, JOIN = scalarlejoinsel);
+COMMENT ON OPERATOR tsdb.<= (tsdb.labels, tsdb.labels) IS 'before or the same';
+CREATE OPERATOR tsdb.> (LEFTARG = tsdb.labels, RIGHTARG = tsdb.labels, FUNCTION = tsdb.labels_gt,
+    COMMUTATOR = OPERATOR(tsdb.<), NEGATOR = OPERATOR(tsdb.<=), RESTRICT = scalargtsel, JOIN = scalargtjoinsel);
+COMMENT ON OPERATOR tsdb.> (tsdb.labels, tsdb.labels) IS 'behind, in the order of Prometheus';
+CREATE OPERATOR tsdb.>= (LEFTARG = tsdb.labels, RIGHTARG = tsdb.labels, FUNCTION = tsdb.labels_ge,
+    COMMUTATOR = OPERATOR(tsdb.<=), NEGATOR = OPERATOR(tsdb.<), RESTRICT = scalargesel, JOIN = scalargejoinsel);
+COMMENT ON OPERATOR tsdb.>= (tsdb.labels, tsdb.labels) IS 'behind or the same';
+
+CREATE OPERATOR CLASS tsdb.labels_ops DEFAULT FOR TYPE tsdb.labels USING btree AS
+    OPERATOR 1 tsdb.<, OPERATOR 2 tsdb.<=, OPERATOR 3 tsdb.=, OPERATOR 4 tsdb.>=, OPERATOR 5 tsdb.>,
+    FUNCTION 1 tsdb.labels_cmp(tsdb.labels, tsdb.labels);
+COMMENT ON OPERATOR CLASS tsdb.labels_ops USING btree IS 'order of label sets as in Prometheus';
+CREATE OPERATOR CLASS tsdb.labels_hash_ops DEFAULT FOR TYPE tsdb.labels USING hash AS
+    OPERATOR 1 tsdb.=,
+    FUNCTION 1 tsdb.labels_hash(tsdb.labels), FUNCTION 2 tsdb.labels_hash_extended(tsdb.labels, bigint);
+COMMENT ON OPERATOR CLASS tsdb.labels_hash_ops USING hash IS 'equality of label sets';
+
+CREATE TYPE tsdb.chunk;
+CREATE FUNCTION tsdb.chunk_in(cstring) RETURNS tsdb.chunk
+    AS 'MODULE_PATHNAME', 'pgtsdb_chunk_in' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.chunk_in(cstring) IS 'I/O';
+CREATE FUNCTION tsdb.chunk_out(tsdb.chunk) RETURNS cstring
+    AS 'MODULE_PATHNAME', 'pgtsdb_chunk_out' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.chunk_out(tsdb.chunk) IS 'I/O';
+CREATE FUNCTION tsdb.chunk_recv(internal) RETURNS tsdb.chunk
+    AS 'MODULE_PATHNAME', 'pgtsdb_chunk_recv' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.chunk_recv(internal) IS 'I/O';
+CREATE FUNCTION tsdb.chunk_send(tsdb.chunk) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'pgtsdb_chunk_send' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.chunk_send(tsdb.chunk) IS 'I/O';
+CREATE TYPE tsdb.chunk (
+    INPUT = tsdb.chunk_in, OUTPUT = tsdb.chunk_out, RECEIVE = tsdb.chunk_recv, SEND = tsdb.chunk_send,
+    INTERNALLENGTH = VARIABLE, ALIGNMENT = int4, STORAGE = plain
+);
+COMMENT ON TYPE tsdb.chunk IS 'compressed samples of neighbouring series over one window';
+
 
 -- ==== configuration: tenants =========================================================================
 
