@@ -188,6 +188,105 @@ REVOKE ALL ON FUNCTION tsdb.ensure_chunk_partition(int2, int2, timestamptz) FROM
 -- ==== query functions ================================================================================
 
 -- ==== scraping =======================================================================================
+-- One row of scrape_targets is enough: what it leaves null comes from the row of its job, when there is one, and
+-- else from the settings.  Secrets have a table of their own, so that whoever may see a job need not see them.
+
+CREATE TABLE tsdb.secrets (
+    tenant_id   text        NOT NULL DEFAULT 'default' REFERENCES tsdb.tenants ON DELETE RESTRICT,
+    secret_name text        NOT NULL CHECK (secret_name <> ''),
+    value       text        NOT NULL,
+    PRIMARY KEY (tenant_id, secret_name)
+);
+COMMENT ON TABLE tsdb.secrets IS 'passwords, tokens and addresses that jobs and receivers refer to by name; readable by administrators only, shown nowhere else';
+
+CREATE FUNCTION tsdb.check_scrape_config() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'pgtsdb_check_scrape_config' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tsdb.check_scrape_config() IS 'refuses rows of scrape_configs and scrape_targets that could not be scraped';
+
+CREATE FUNCTION tsdb.wake_scraper() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'pgtsdb_wake_scraper' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tsdb.wake_scraper() IS 'makes the scraper read its targets again after commit';
+
+CREATE TABLE tsdb.scrape_configs (
+    tenant_id           text        NOT NULL DEFAULT 'default' REFERENCES tsdb.tenants ON DELETE RESTRICT,
+    job_name            text        NOT NULL,
+    scrape_interval     interval,
+    scrape_timeout      interval,
+    scheme              text        NOT NULL DEFAULT 'http',
+    metrics_path        text        NOT NULL DEFAULT '/metrics',
+    params              jsonb       NOT NULL DEFAULT '{}',
+    honor_labels        boolean     NOT NULL DEFAULT false,
+    honor_timestamps    boolean     NOT NULL DEFAULT true,
+    follow_redirects    boolean     NOT NULL DEFAULT true,
+    tls_skip_verify     boolean     NOT NULL DEFAULT false,
+    sample_limit        int4        NOT NULL DEFAULT 0,
+    body_size_limit     int8,
+    basic_auth_user     text,
+    password_secret     text,
+    token_secret        text,
+    status              text        NOT NULL DEFAULT 'ACTIVE',
+    PRIMARY KEY (tenant_id, job_name),
+    FOREIGN KEY (tenant_id, password_secret) REFERENCES tsdb.secrets,
+    FOREIGN KEY (tenant_id, token_secret) REFERENCES tsdb.secrets
+);
+COMMENT ON TABLE tsdb.scrape_configs IS 'how the targets of a job are scraped; a job without a row has all defaults';
+COMMENT ON COLUMN tsdb.scrape_configs.job_name IS 'the label job of its series';
+COMMENT ON COLUMN tsdb.scrape_configs.scrape_interval IS 'null: the setting pgtsdb.scrape_interval';
+COMMENT ON COLUMN tsdb.scrape_configs.scrape_timeout IS 'at most the interval; null: the setting pgtsdb.scrape_timeout';
+COMMENT ON COLUMN tsdb.scrape_configs.params IS 'query parameters: {"module": "http_2xx"} or {"match[]": ["a", "b"]}';
+COMMENT ON COLUMN tsdb.scrape_configs.honor_labels IS 'a scraped label wins over one of the target; else it is stored as exported_<label>';
+COMMENT ON COLUMN tsdb.scrape_configs.honor_timestamps IS 'take the timestamps that the target gives';
+COMMENT ON COLUMN tsdb.scrape_configs.sample_limit IS 'a scrape with more samples fails as a whole; 0: no limit';
+COMMENT ON COLUMN tsdb.scrape_configs.body_size_limit IS 'bytes after decompression; null: the setting pgtsdb.scrape_body_size_limit, 0: no limit';
+COMMENT ON COLUMN tsdb.scrape_configs.password_secret IS 'name of the row of tsdb.secrets with the password of basic_auth_user';
+COMMENT ON COLUMN tsdb.scrape_configs.token_secret IS 'name of the row of tsdb.secrets with a bearer token';
+COMMENT ON COLUMN tsdb.scrape_configs.status IS 'ACTIVE, or PAUSED: not scraped, and its series end with stale markers';
+
+CREATE TABLE tsdb.scrape_targets (
+    target_id           uuid        NOT NULL DEFAULT pg_catalog.gen_random_uuid() PRIMARY KEY,
+    tenant_id           text        NOT NULL DEFAULT 'default' REFERENCES tsdb.tenants ON DELETE RESTRICT,
+    job_name            text        NOT NULL,
+    address             text        NOT NULL,
+    labels              jsonb       NOT NULL DEFAULT '{}',
+    scrape_interval     interval,
+    scrape_timeout      interval,
+    scheme              text,
+    metrics_path        text,
+    params              jsonb,
+    honor_labels        boolean,
+    honor_timestamps    boolean,
+    sample_limit        int4,
+    body_size_limit     int8,
+    status              text        NOT NULL DEFAULT 'ACTIVE',
+    UNIQUE NULLS NOT DISTINCT (tenant_id, job_name, address, scheme, metrics_path, params)
+);
+COMMENT ON TABLE tsdb.scrape_targets IS 'what is scraped: job_name and address are enough';
+COMMENT ON COLUMN tsdb.scrape_targets.job_name IS 'the label job of its series, and the row of scrape_configs that holds for it';
+COMMENT ON COLUMN tsdb.scrape_targets.address IS 'host:port, the label instance of its series';
+COMMENT ON COLUMN tsdb.scrape_targets.labels IS 'labels added to all its series; job and instance may be set here';
+COMMENT ON COLUMN tsdb.scrape_targets.status IS 'ACTIVE, or PAUSED: not scraped, and its series end with stale markers';
+
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON tsdb.scrape_configs
+    FOR EACH ROW EXECUTE FUNCTION tsdb.check_scrape_config();
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON tsdb.scrape_targets
+    FOR EACH ROW EXECUTE FUNCTION tsdb.check_scrape_config();
+CREATE TRIGGER wake_scraper AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON tsdb.scrape_configs
+    FOR EACH STATEMENT EXECUTE FUNCTION tsdb.wake_scraper();
+CREATE TRIGGER wake_scraper AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON tsdb.scrape_targets
+    FOR EACH STATEMENT EXECUTE FUNCTION tsdb.wake_scraper();
+CREATE TRIGGER wake_scraper AFTER UPDATE ON tsdb.secrets
+    FOR EACH STATEMENT EXECUTE FUNCTION tsdb.wake_scraper();
+
+SELECT pg_catalog.pg_extension_config_dump('tsdb.secrets', '');
+SELECT pg_catalog.pg_extension_config_dump('tsdb.scrape_configs', '');
+SELECT pg_catalog.pg_extension_config_dump('tsdb.scrape_targets', '');
+
+CREATE FUNCTION tsdb.target_status(OUT target_id uuid, OUT health text, OUT last_scrape timestamptz,
+        OUT last_scrape_duration float8, OUT samples int8, OUT series int8, OUT rejected int8, OUT last_error text)
+    RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_target_status' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tsdb.target_status() IS 'what the scrapers of this database remember of the last scrape of each target';
+REVOKE ALL ON FUNCTION tsdb.target_status() FROM PUBLIC;
 
 -- ==== rules and alerts ===============================================================================
 -- A rule is checked when it is written; what is kept here can be evaluated.  State changes on transitions only:
@@ -267,6 +366,86 @@ SELECT pg_catalog.pg_extension_config_dump('tsdb.alert_events_event_id_seq', '')
 
 -- ==== notifications ==================================================================================
 
+CREATE FUNCTION tsdb.check_receiver() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'pgtsdb_check_receiver' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tsdb.check_receiver() IS 'refuses rows of receivers and routes that could not be used';
+
+CREATE FUNCTION tsdb.wake_notifier() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'pgtsdb_wake_notifier' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tsdb.wake_notifier() IS 'makes the notifier look again after commit';
+
+CREATE TABLE tsdb.receivers (
+    tenant_id           text        NOT NULL DEFAULT 'default' REFERENCES tsdb.tenants ON DELETE RESTRICT,
+    receiver_name       text        NOT NULL CHECK (receiver_name <> ''),
+    webhook_url         text,
+    webhook_url_secret  text,
+    send_resolved       boolean     NOT NULL DEFAULT true,
+    max_alerts          int4        NOT NULL DEFAULT 0 CHECK (max_alerts >= 0),
+    timeout             interval    NOT NULL DEFAULT '10 seconds',
+    tls_skip_verify     boolean     NOT NULL DEFAULT false,
+    basic_auth_user     text,
+    password_secret     text,
+    token_secret        text,
+    PRIMARY KEY (tenant_id, receiver_name),
+    FOREIGN KEY (tenant_id, webhook_url_secret) REFERENCES tsdb.secrets,
+    FOREIGN KEY (tenant_id, password_secret) REFERENCES tsdb.secrets,
+    FOREIGN KEY (tenant_id, token_secret) REFERENCES tsdb.secrets
+);
+COMMENT ON TABLE tsdb.receivers IS 'who is told of alerts; while a tenant has no route, each of its receivers is told of all its alerts';
+COMMENT ON COLUMN tsdb.receivers.webhook_url IS 'where Alertmanager''s webhook message, version 4, is posted';
+COMMENT ON COLUMN tsdb.receivers.webhook_url_secret IS 'name of the row of tsdb.secrets with the URL, for one that is secret itself';
+COMMENT ON COLUMN tsdb.receivers.send_resolved IS 'also tell when alerts have been resolved';
+COMMENT ON COLUMN tsdb.receivers.max_alerts IS 'at most so many alerts in one message, the rest is counted in it; 0: no limit';
+
+CREATE TABLE tsdb.routes (
+    route_id            uuid        NOT NULL DEFAULT pg_catalog.gen_random_uuid() PRIMARY KEY,
+    tenant_id           text        NOT NULL DEFAULT 'default' REFERENCES tsdb.tenants ON DELETE RESTRICT,
+    receiver_name       text        NOT NULL,
+    group_by            text[]      NOT NULL DEFAULT '{alertname}',
+    group_wait          interval    NOT NULL DEFAULT '30 seconds',
+    group_interval      interval    NOT NULL DEFAULT '5 minutes',
+    repeat_interval     interval    NOT NULL DEFAULT '4 hours',
+    UNIQUE (tenant_id),
+    FOREIGN KEY (tenant_id, receiver_name) REFERENCES tsdb.receivers ON DELETE CASCADE
+);
+COMMENT ON TABLE tsdb.routes IS 'how the alerts of a tenant are grouped and to whom they go: one root route per tenant';
+COMMENT ON COLUMN tsdb.routes.group_by IS 'alerts with the same values of these labels share a message; {} puts all into one group, {...} each into its own';
+COMMENT ON COLUMN tsdb.routes.group_wait IS 'how long a new group waits for more alerts';
+COMMENT ON COLUMN tsdb.routes.group_interval IS 'at least so long between two messages about changes in a group';
+COMMENT ON COLUMN tsdb.routes.repeat_interval IS 'how long a message about unchanged alerts holds';
+
+CREATE TABLE tsdb.notification_log (
+    tenant_id           text        NOT NULL,
+    group_key           text        NOT NULL,
+    receiver_name       text        NOT NULL,
+    integration         text        NOT NULL,
+    notified_at         timestamptz NOT NULL,
+    group_interval      interval    NOT NULL,
+    expires_at          timestamptz NOT NULL,
+    reason              text        NOT NULL,
+    firing              text[]      NOT NULL,
+    resolved            text[]      NOT NULL,
+    PRIMARY KEY (tenant_id, group_key, receiver_name, integration)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE tsdb.notification_log IS 'the last message about each group that each receiver has accepted; what a new message is compared with';
+COMMENT ON COLUMN tsdb.notification_log.group_key IS 'the route and the group labels, as in the message';
+COMMENT ON COLUMN tsdb.notification_log.group_interval IS 'the next message about a change waits so long after notified_at';
+COMMENT ON COLUMN tsdb.notification_log.firing IS 'fingerprints of the alerts that were firing';
+COMMENT ON COLUMN tsdb.notification_log.resolved IS 'fingerprints of the alerts that were resolved';
+
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON tsdb.receivers
+    FOR EACH ROW EXECUTE FUNCTION tsdb.check_receiver();
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON tsdb.routes
+    FOR EACH ROW EXECUTE FUNCTION tsdb.check_receiver();
+CREATE TRIGGER wake_notifier AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON tsdb.receivers
+    FOR EACH STATEMENT EXECUTE FUNCTION tsdb.wake_notifier();
+CREATE TRIGGER wake_notifier AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON tsdb.routes
+    FOR EACH STATEMENT EXECUTE FUNCTION tsdb.wake_notifier();
+
+SELECT pg_catalog.pg_extension_config_dump('tsdb.receivers', '');
+SELECT pg_catalog.pg_extension_config_dump('tsdb.routes', '');
+SELECT pg_catalog.pg_extension_config_dump('tsdb.notification_log', '');
+
 -- ==== views ==========================================================================================
 
 CREATE FUNCTION tsdb.worker_statistics(OUT worker text, OUT database name, OUT slot int4, OUT pid int4, OUT state text,
@@ -287,6 +466,26 @@ COMMENT ON COLUMN tsdb.worker_status.errors IS 'units of work that failed';
 COMMENT ON COLUMN tsdb.worker_status.last_error IS 'shown to members of pgtsdb_admin and pg_read_all_stats only';
 COMMENT ON COLUMN tsdb.worker_status.restart_at IS 'when the launcher starts it again, while it waits for that';
 
+CREATE VIEW tsdb.targets AS
+    SELECT t.tenant_id, t.job_name, t.address,
+           pg_catalog.concat(COALESCE(t.scheme, c.scheme, 'http'), '://', t.address,
+                             COALESCE(t.metrics_path, c.metrics_path, '/metrics')) AS scrape_url,
+           pg_catalog.jsonb_build_object('job', t.job_name, 'instance', t.address) OPERATOR(pg_catalog.||) t.labels AS labels,
+           CASE WHEN t.status = 'PAUSED' OR c.status = 'PAUSED' THEN 'paused' ELSE COALESCE(s.health, 'unknown') END AS health,
+           s.last_scrape, s.last_scrape_duration, s.samples, s.series, s.rejected, s.last_error,
+           COALESCE(t.scrape_interval, c.scrape_interval,
+                    pg_catalog.current_setting('pgtsdb.scrape_interval', true)::pg_catalog.interval) AS scrape_interval,
+           t.target_id
+      FROM tsdb.scrape_targets t
+      LEFT JOIN tsdb.scrape_configs c ON c.tenant_id = t.tenant_id AND c.job_name = t.job_name
+      LEFT JOIN tsdb.target_status() s ON s.target_id = t.target_id;
+COMMENT ON VIEW tsdb.targets IS 'every target with its health (up, down, unknown, paused) and what its last scrape brought';
+COMMENT ON COLUMN tsdb.targets.health IS 'unknown until the first scrape since the server started';
+COMMENT ON COLUMN tsdb.targets.last_scrape_duration IS 'seconds';
+COMMENT ON COLUMN tsdb.targets.samples IS 'samples in the last body';
+COMMENT ON COLUMN tsdb.targets.series IS 'series in the last body';
+COMMENT ON COLUMN tsdb.targets.rejected IS 'lines of the last body that could not be read or stored';
+
 -- ==== grants =========================================================================================
 
 GRANT USAGE ON SCHEMA tsdb TO PUBLIC;
@@ -296,3 +495,8 @@ GRANT EXECUTE ON FUNCTION tsdb.create_tenant(text, text), tsdb.create_storage(),
     tsdb.ensure_chunk_partition(int2, int2, timestamptz) TO pgtsdb_admin;
 
 GRANT SELECT ON tsdb.worker_status TO PUBLIC;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON tsdb.secrets, tsdb.scrape_configs, tsdb.scrape_targets,
+    tsdb.receivers, tsdb.routes TO pgtsdb_admin;
+GRANT SELECT ON tsdb.targets, tsdb.notification_log TO pgtsdb_admin;
+GRANT EXECUTE ON FUNCTION tsdb.target_status() TO pgtsdb_admin;

@@ -15,12 +15,18 @@ int			pgtsdb_compaction_delay;
 int			pgtsdb_compaction_interval;
 int			pgtsdb_compaction_window;
 char	   *pgtsdb_databases;
+char	   *pgtsdb_external_url;
 int			pgtsdb_launcher_interval;
 int			pgtsdb_max_chunk_span;
+int			pgtsdb_max_targets;
 int			pgtsdb_query_lookback;
 int			pgtsdb_query_max_samples;
 int			pgtsdb_query_memory_limit;
 int			pgtsdb_rule_timeout;
+int			pgtsdb_scrape_batch_delay;
+int			pgtsdb_scrape_body_size_limit;
+int			pgtsdb_scrape_interval;
+int			pgtsdb_scrape_timeout;
 int			pgtsdb_scrapers;
 char	   *pgtsdb_tenant;
 int			pgtsdb_worker_restart_interval;
@@ -53,6 +59,11 @@ pgtsdb_define_settings(void)
 							   "One that does not exist, or does not have the extension, is looked at again every pgtsdb.launcher_interval.",
 							   &pgtsdb_databases, "postgres", PGC_SIGHUP, GUC_LIST_INPUT, NULL, NULL, NULL);
 
+	DefineCustomStringVariable("pgtsdb.external_url",
+							   "Address under which people reach this system, for the links in notifications.",
+							   NULL,
+							   &pgtsdb_external_url, "", PGC_SIGHUP, 0, NULL, NULL, NULL);
+
 	DefineCustomIntVariable("pgtsdb.launcher_interval",
 							"How often the launcher looks for new databases and for the extension in them.",
 							NULL,
@@ -62,6 +73,11 @@ pgtsdb_define_settings(void)
 							"Longest span of time that one chunk may cover.",
 							"Chunks that compaction has to rewrite for a late sample are cut to it.",
 							&pgtsdb_max_chunk_span, 8 * 60, 1, 8 * 60, PGC_USERSET, GUC_UNIT_MIN, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("pgtsdb.max_targets",
+							"Scrape targets whose last scrape is remembered for tsdb.targets.",
+							"Takes about 400 bytes of shared memory each. Further targets are scraped, but their health shows as unknown.",
+							&pgtsdb_max_targets, 5000, 10, 1000000, PGC_POSTMASTER, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("pgtsdb.query_lookback",
 							"How far an instant selector looks back for the latest sample of a series.",
@@ -82,6 +98,26 @@ pgtsdb_define_settings(void)
 							"Longest time that one evaluation of a rule may take.",
 							"A rule that takes longer fails, keeps its state, and is evaluated again at its next turn. Zero means no limit.",
 							&pgtsdb_rule_timeout, 30 * 1000, 0, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("pgtsdb.scrape_batch_delay",
+							"How long a finished scrape waits for others to be committed with it.",
+							"Every commit takes a transaction id and a flush of the WAL.",
+							&pgtsdb_scrape_batch_delay, 100, 0, 10000, PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("pgtsdb.scrape_body_size_limit",
+							"Largest answer of a target, after decompression, unless the target or its job sets another limit.",
+							"Zero means no limit. The scrape of a larger one fails.",
+							&pgtsdb_scrape_body_size_limit, 64 * 1024, 0, MAX_KILOBYTES, PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("pgtsdb.scrape_interval",
+							"How often targets are scraped, unless the target or its job tells.",
+							NULL,
+							&pgtsdb_scrape_interval, 60 * 1000, 1000, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("pgtsdb.scrape_timeout",
+							"How long a scrape may take, unless the target or its job tells; never longer than the interval.",
+							NULL,
+							&pgtsdb_scrape_timeout, 10 * 1000, 100, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("pgtsdb.scrapers",
 							"Scraper processes of each database, which share its targets.",

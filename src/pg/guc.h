@@ -12,12 +12,18 @@ extern int	pgtsdb_compaction_delay;	/* seconds */
 extern int	pgtsdb_compaction_interval; /* milliseconds */
 extern int	pgtsdb_compaction_window;	/* minutes */
 extern char *pgtsdb_databases;
+extern char *pgtsdb_external_url;
 extern int	pgtsdb_launcher_interval;	/* milliseconds */
 extern int	pgtsdb_max_chunk_span;	/* minutes */
+extern int	pgtsdb_max_targets;
 extern int	pgtsdb_query_lookback;	/* milliseconds */
 extern int	pgtsdb_query_max_samples;
 extern int	pgtsdb_query_memory_limit;	/* megabytes, 0: none */
 extern int	pgtsdb_rule_timeout;	/* milliseconds, 0: none */
+extern int	pgtsdb_scrape_batch_delay;	/* milliseconds */
+extern int	pgtsdb_scrape_body_size_limit;	/* kilobytes, 0: none */
+extern int	pgtsdb_scrape_interval; /* milliseconds */
+extern int	pgtsdb_scrape_timeout;	/* milliseconds */
 extern int	pgtsdb_scrapers;
 extern char *pgtsdb_tenant;
 extern int	pgtsdb_worker_restart_interval; /* milliseconds */

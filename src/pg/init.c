@@ -9,6 +9,7 @@
 
 #include "pg/compat.h"
 #include "pg/guc.h"
+#include "pg/outbound/outbound.h"
 #include "pg/worker/worker.h"
 
 PG_MODULE_MAGIC;
@@ -20,5 +21,8 @@ _PG_init(void)
 {
 	pgtsdb_define_settings();
 	if (process_shared_preload_libraries_in_progress)
+	{
 		pgtsdb_worker_init();
+		pgtsdb_target_status_init();
+	}
 }

@@ -1,0 +1,313 @@
+/*
+ * check_config.c
+ *		Triggers on the tables of scraping and notifications: refuse what could not be used, wake who uses it.
+ *
+ * One function serves each pair of tables; a column that a table does not have, or
+ * that is null, is not checked.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+
+#include "core/labels/labels.h"
+#include "pg/compat.h"
+#include "pg/outbound/outbound.h"
+#include "pg/worker/worker.h"
+
+/* A row under check. */
+typedef struct Row
+{
+	HeapTuple	tuple;
+	TupleDesc	desc;
+	const char *table;
+} Row;
+
+static Row
+row_of_trigger(FunctionCallInfo fcinfo)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_FOR_ROW(trigger->tg_event) || TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function is the trigger of a configuration table of pgtsdb")));
+	return (Row){
+		.tuple = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) ? trigger->tg_newtuple : trigger->tg_trigtuple,
+		.desc = RelationGetDescr(trigger->tg_relation),
+		.table = RelationGetRelationName(trigger->tg_relation),
+	};
+}
+
+/* False when the table has no such column, of this type, or it is null. */
+static bool
+get_column(const Row *row, const char *name, Oid type, Datum *value)
+{
+	int			number = SPI_fnumber(row->desc, name);
+	bool		isnull;
+
+	if (number <= 0 || SPI_gettypeid(row->desc, number) != type)
+		return false;
+	*value = heap_getattr(row->tuple, number, row->desc, &isnull);
+	return !isnull;
+}
+
+static char *
+get_text(const Row *row, const char *name)
+{
+	Datum		value;
+
+	return get_column(row, name, TEXTOID, &value) ? TextDatumGetCString(value) : NULL;
+}
+
+/* Either value may be NULL; `hint` too. */
+static void
+refuse(const char *column, const char *value, const char *problem, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 value != NULL ? errmsg("invalid %s \"%s\": %s", column, value, problem)
+			 : errmsg("invalid %s: %s", column, problem),
+			 hint != NULL ? errhint("%s", hint) : 0));
+}
+
+bool
+pgtsdb_interval_to_ms(const Interval *interval, int64 *ms)
+{
+	int64		days = interval->day;
+
+	if (interval->month != 0 || days < -100000 || days > 100000 ||
+		interval->time < -INT64CONST(100000) * USECS_PER_DAY || interval->time > INT64CONST(100000) * USECS_PER_DAY)
+		return false;
+	*ms = (days * USECS_PER_DAY + interval->time) / 1000;
+	return true;
+}
+
+/* The milliseconds of an interval column, or 0 when it is null. */
+static int64
+check_interval(const Row *row, const char *name, int64 least_ms)
+{
+	Datum		value;
+	int64		ms;
+
+	if (!get_column(row, name, INTERVALOID, &value))
+		return 0;
+	if (!pgtsdb_interval_to_ms(DatumGetIntervalP(value), &ms) || ms < least_ms || ms > PG_INT32_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid %s \"%s\"", name, DatumGetCString(DirectFunctionCall1(interval_out, value))),
+				 errdetail("It must be at least " INT64_FORMAT " ms and at most 24 days.", least_ms)));
+	return ms;
+}
+
+static void
+check_one_of(const Row *row, const char *name, const char *first, const char *second)
+{
+	char	   *value = get_text(row, name);
+
+	if (value != NULL && strcmp(value, first) != 0 && strcmp(value, second) != 0)
+		refuse(name, value, psprintf("it must be \"%s\" or \"%s\"", first, second), NULL);
+}
+
+/* ---- scrape_configs, scrape_targets ---- */
+
+/* host:port, [ipv6]:port, or a host alone, for the port of the scheme. */
+static void
+check_address(const Row *row)
+{
+	char	   *address = get_text(row, "address");
+	const char *port;
+
+	if (address == NULL)
+		return;
+	if (strstr(address, "://") != NULL)
+		refuse("address", address, "it has a scheme",
+			   "Give host:port here, and the scheme in the column \"scheme\".");
+	if (strchr(address, '/') != NULL)
+		refuse("address", address, "it has a path",
+			   "Give host:port here, and the path in the column \"metrics_path\".");
+	if (address[0] == '\0' || strpbrk(address, " \t\r\n@?#\\") != NULL)
+		refuse("address", address, "it is not host:port", NULL);
+
+	port = strrchr(address, ':');
+	if (address[0] == '[' && (strchr(address, ']') == NULL || strchr(address, ']') > port))
+		port = NULL;
+	if (port != NULL)
+	{
+		size_t		digits = strspn(port + 1, "0123456789");
+
+		if (port == address || port[1 + digits] != '\0' || digits < 1 || digits > 5 || atoi(port + 1) < 1 ||
+			atoi(port + 1) > 65535)
+			refuse("address", address, "the port is not a number from 1 to 65535", NULL);
+	}
+}
+
+static void
+check_label(void *context, const char *key, int key_len, const char *value, int value_len)
+{
+	TsdbStr		name = {key, key_len};
+
+	if (key_len == 0)
+		refuse("labels", NULL, "a label has no name", NULL);
+	if (key_len >= 2 && key[0] == '_' && key[1] == '_')
+		refuse("label name", pnstrdup(key, key_len), "names that begin with \"__\" are reserved", NULL);
+	if (key_len > TSDB_MAX_LABEL_BYTES || value_len > TSDB_MAX_LABEL_BYTES)
+		refuse("label", pnstrdup(name.data, Min(key_len, 64)), "it is too long", NULL);
+}
+
+static void
+ignore_pair(void *context, const char *key, int key_len, const char *value, int value_len)
+{
+}
+
+static void
+check_objects(const Row *row)
+{
+	Datum		value;
+
+	if (get_column(row, "labels", JSONBOID, &value) &&
+		!pgtsdb_json_pairs(DatumGetJsonbP(value), false, check_label, NULL))
+		refuse("labels", NULL, "it is not an object of strings", "Write for instance {\"env\": \"prod\"}.");
+	if (get_column(row, "params", JSONBOID, &value) &&
+		!pgtsdb_json_pairs(DatumGetJsonbP(value), true, ignore_pair, NULL))
+		refuse("params", NULL, "it is not an object of strings or lists of strings",
+			   "Write for instance {\"module\": \"http_2xx\"} or {\"match[]\": [\"a\", \"b\"]}.");
+}
+
+static void
+check_limits(const Row *row)
+{
+	Datum		value;
+
+	if (get_column(row, "sample_limit", INT4OID, &value) && DatumGetInt32(value) < 0)
+		refuse("sample_limit", NULL, "it is negative", "0 means no limit.");
+	if (get_column(row, "body_size_limit", INT8OID, &value) && DatumGetInt64(value) < 0)
+		refuse("body_size_limit", NULL, "it is negative", "0 means no limit.");
+}
+
+static void
+check_credentials(const Row *row)
+{
+	char	   *user = get_text(row, "basic_auth_user");
+	char	   *password = get_text(row, "password_secret");
+	char	   *token = get_text(row, "token_secret");
+
+	if (token != NULL && (user != NULL || password != NULL))
+		refuse("token_secret", token, "a bearer token and basic authentication exclude each other", NULL);
+	if (password != NULL && user == NULL)
+		refuse("password_secret", password, "basic_auth_user is missing", NULL);
+}
+
+PG_FUNCTION_INFO_V1(pgtsdb_check_scrape_config);
+
+Datum
+pgtsdb_check_scrape_config(PG_FUNCTION_ARGS)
+{
+	Row			row = row_of_trigger(fcinfo);
+	char	   *job = get_text(&row, "job_name");
+	char	   *path = get_text(&row, "metrics_path");
+	int64		interval = check_interval(&row, "scrape_interval", 1000);
+	int64		timeout = check_interval(&row, "scrape_timeout", 100);
+
+	if (job != NULL && job[0] == '\0')
+		refuse("job_name", job, "it is empty", NULL);
+	check_address(&row);
+	if (path != NULL && (path[0] != '/' || strpbrk(path, " \t\r\n#") != NULL))
+		refuse("metrics_path", path, "it is not an absolute path", "Write for instance /metrics.");
+	if (interval > 0 && timeout > interval)
+		refuse("scrape_timeout", NULL, "it is longer than the scrape_interval", NULL);
+	check_one_of(&row, "scheme", "http", "https");
+	check_one_of(&row, "status", "ACTIVE", "PAUSED");
+	check_objects(&row);
+	check_limits(&row);
+	check_credentials(&row);
+	return PointerGetDatum(row.tuple);
+}
+
+/* ---- receivers, routes ---- */
+
+static void
+check_webhook(const Row *row)
+{
+	char	   *url = get_text(row, "webhook_url");
+	char	   *secret = get_text(row, "webhook_url_secret");
+
+	if ((url == NULL) == (secret == NULL))
+		refuse("receiver", get_text(row, "receiver_name"),
+			   url == NULL ? "it has neither webhook_url nor webhook_url_secret"
+			   : "it has both webhook_url and webhook_url_secret", NULL);
+	if (url != NULL && strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
+		refuse("webhook_url", url, "it is no http or https address", "Write for instance http://127.0.0.1:8080/alerts.");
+}
+
+/* Label names, each once; '...' stands alone. */
+static void
+check_group_by(const Row *row)
+{
+	Datum		value;
+	Datum	   *names;
+	bool	   *nulls;
+	int			n;
+
+	if (!get_column(row, "group_by", TEXTARRAYOID, &value))
+		return;
+	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls, &n);
+	for (int i = 0; i < n; i++)
+	{
+		char	   *name = nulls[i] ? NULL : TextDatumGetCString(names[i]);
+
+		if (name == NULL || name[0] == '\0')
+			refuse("group_by", NULL, "a label has no name", NULL);
+		if (strcmp(name, "...") == 0 && n > 1)
+			refuse("group_by", NULL, "\"...\" means all labels and stands alone", NULL);
+		for (int j = 0; j < i; j++)
+			if (strcmp(name, TextDatumGetCString(names[j])) == 0)
+				refuse("group_by", name, "the label is named twice", NULL);
+	}
+}
+
+PG_FUNCTION_INFO_V1(pgtsdb_check_receiver);
+
+Datum
+pgtsdb_check_receiver(PG_FUNCTION_ARGS)
+{
+	Row			row = row_of_trigger(fcinfo);
+
+	if (strcmp(row.table, "receivers") == 0)
+	{
+		check_webhook(&row);
+		check_credentials(&row);
+		check_interval(&row, "timeout", 100);
+	}
+	check_group_by(&row);
+	check_interval(&row, "group_wait", 0);
+	check_interval(&row, "group_interval", 1000);
+	check_interval(&row, "repeat_interval", 1000);
+	return PointerGetDatum(row.tuple);
+}
+
+/* ---- waking ---- */
+
+PG_FUNCTION_INFO_V1(pgtsdb_wake_scraper);
+PG_FUNCTION_INFO_V1(pgtsdb_wake_notifier);
+
+Datum
+pgtsdb_wake_scraper(PG_FUNCTION_ARGS)
+{
+	pgtsdb_wake_worker_at_commit(PGTSDB_WORKER_SCRAPER);
+	return PointerGetDatum(NULL);
+}
+
+Datum
+pgtsdb_wake_notifier(PG_FUNCTION_ARGS)
+{
+	pgtsdb_wake_worker_at_commit(PGTSDB_WORKER_NOTIFIER);
+	return PointerGetDatum(NULL);
+}
