@@ -95,7 +95,7 @@ run_prove() {
 
 run_unit() {
     local log; log=$(mktemp)
-    make -s -k unit PG_CONFIG="$pg_config" 2>&1 | tee "$log" || true
+    make -s -k -j2 unit PG_CONFIG="$pg_config" 2>&1 | tee "$log" || true
     local good bad
     good=$(sed -nE 's/^[a-z_0-9]+: ([0-9]+) passed, [0-9]+ failed$/\1/p' "$log" | paste -sd+ | bc_)
     bad=$(sed -nE 's/^[a-z_0-9]+: [0-9]+ passed, ([0-9]+) failed$/\1/p' "$log" | paste -sd+ | bc_)
