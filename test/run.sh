@@ -33,8 +33,8 @@ prepare() {
     stage "$work/stage"
     tests=$top/test
     if ! as_user test -r "$tests/run.sh"; then
-        rm -rf "$work/test"
-        cp -R "$tests" "$work/test"
+        rm -rf "$work/test" "$work/docs"
+        cp -R test docs "$work/"
         tests=$work/test
     fi
     pgxs=$pkglibdir/pgxs/src/test
