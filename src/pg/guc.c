@@ -6,7 +6,6 @@
 
 #include <limits.h>
 
-#include "miscadmin.h"
 #include "utils/guc.h"
 
 #include "pg/guc.h"
@@ -75,14 +74,10 @@ pgtsdb_define_settings(void)
 							"Chunks that compaction has to rewrite for a late sample are cut to it.",
 							&pgtsdb_max_chunk_span, 8 * 60, 1, 8 * 60, PGC_USERSET, GUC_UNIT_MIN, NULL, NULL, NULL);
 
-	/* Sizes of shared memory, which a session that loads the library by itself has none of. */
-	if (process_shared_preload_libraries_in_progress)
-	{
-		DefineCustomIntVariable("pgtsdb.max_targets",
-								"Scrape targets whose last scrape is remembered for tsdb.targets.",
-								"Takes about 400 bytes of shared memory each. Further targets are scraped, but their health shows as unknown.",
-								&pgtsdb_max_targets, 5000, 10, 1000000, PGC_POSTMASTER, 0, NULL, NULL, NULL);
-	}
+	DefineCustomIntVariable("pgtsdb.max_targets",
+							"Scrape targets whose last scrape is remembered for tsdb.targets.",
+							"Takes about 400 bytes of shared memory each. Further targets are scraped, but their health shows as unknown.",
+							&pgtsdb_max_targets, 5000, 10, 1000000, PGC_POSTMASTER, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("pgtsdb.query_lookback",
 							"How far an instant selector looks back for the latest sample of a series.",
