@@ -184,6 +184,22 @@ COMMENT ON FUNCTION tsdb.ensure_chunk_partition(int2, int2, timestamptz) IS 'the
 REVOKE ALL ON FUNCTION tsdb.ensure_chunk_partition(int2, int2, timestamptz) FROM PUBLIC;
 
 -- ==== write functions ================================================================================
+-- Nobody may write by default: GRANT EXECUTE to the roles that do, and add them to tsdb.tenant_members.
+
+CREATE FUNCTION tsdb.remote_write(body bytea) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_remote_write' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION tsdb.remote_write(bytea) IS 'stores a Prometheus remote-write 1.0 request (protobuf, snappy); answers the number of samples stored';
+REVOKE ALL ON FUNCTION tsdb.remote_write(bytea) FROM PUBLIC;
+
+CREATE FUNCTION tsdb.push(body jsonb) RETURNS jsonb
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_push' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION tsdb.push(jsonb) IS 'stores {"samples": [{"metric", "labels", "timestampMs", "value"}]}; answers {"ingestedCount", "droppedCount"}';
+REVOKE ALL ON FUNCTION tsdb.push(jsonb) FROM PUBLIC;
+
+CREATE FUNCTION tsdb.push_text(body text, labels jsonb DEFAULT '{}', at timestamptz DEFAULT now()) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_push_text' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION tsdb.push_text(text, jsonb, timestamptz) IS 'stores a page in Prometheus text format, with these labels added to each series; answers the number of samples stored';
+REVOKE ALL ON FUNCTION tsdb.push_text(text, jsonb, timestamptz) FROM PUBLIC;
 
 -- ==== query functions ================================================================================
 
@@ -493,6 +509,7 @@ GRANT USAGE ON SCHEMA tsdb TO PUBLIC;
 GRANT SELECT, INSERT, UPDATE, DELETE ON tsdb.tenants, tsdb.tenant_parts, tsdb.tenant_members TO pgtsdb_admin;
 GRANT EXECUTE ON FUNCTION tsdb.create_tenant(text, text), tsdb.create_storage(), tsdb.drop_storage(),
     tsdb.ensure_chunk_partition(int2, int2, timestamptz) TO pgtsdb_admin;
+GRANT EXECUTE ON FUNCTION tsdb.remote_write(bytea), tsdb.push(jsonb), tsdb.push_text(text, jsonb, timestamptz) TO pgtsdb_admin;
 
 GRANT SELECT ON tsdb.worker_status TO PUBLIC;
 

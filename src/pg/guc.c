@@ -6,6 +6,7 @@
 
 #include <limits.h>
 
+#include "miscadmin.h"
 #include "utils/guc.h"
 
 #include "pg/guc.h"
@@ -18,6 +19,8 @@ char	   *pgtsdb_databases;
 char	   *pgtsdb_external_url;
 int			pgtsdb_launcher_interval;
 int			pgtsdb_max_chunk_span;
+int			pgtsdb_max_ingest_body;
+int			pgtsdb_max_series;
 int			pgtsdb_max_targets;
 int			pgtsdb_query_lookback;
 int			pgtsdb_query_max_samples;
@@ -28,6 +31,7 @@ int			pgtsdb_scrape_body_size_limit;
 int			pgtsdb_scrape_interval;
 int			pgtsdb_scrape_timeout;
 int			pgtsdb_scrapers;
+int			pgtsdb_series_lock_timeout;
 char	   *pgtsdb_tenant;
 int			pgtsdb_worker_restart_interval;
 
@@ -73,6 +77,18 @@ pgtsdb_define_settings(void)
 							"Longest span of time that one chunk may cover.",
 							"Chunks that compaction has to rewrite for a late sample are cut to it.",
 							&pgtsdb_max_chunk_span, 8 * 60, 1, 8 * 60, PGC_USERSET, GUC_UNIT_MIN, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("pgtsdb.max_ingest_body",
+							"Largest body that the ingest functions take, after decompression.",
+							NULL,
+							&pgtsdb_max_ingest_body, 64, 1, 1023, PGC_SUSET, GUC_UNIT_MB, NULL, NULL, NULL);
+
+	/* Sizes shared memory, so it exists only when we are preloaded. */
+	if (process_shared_preload_libraries_in_progress)
+		DefineCustomIntVariable("pgtsdb.max_series",
+								"Active series that shared memory has room for.",
+								"About 130 bytes each. Writers look up series beyond it in the tables, which is slower.",
+								&pgtsdb_max_series, 250000, 1000, 100000000, PGC_POSTMASTER, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("pgtsdb.max_targets",
 							"Scrape targets whose last scrape is remembered for tsdb.targets.",
@@ -123,6 +139,11 @@ pgtsdb_define_settings(void)
 							"Scraper processes of each database, which share its targets.",
 							NULL,
 							&pgtsdb_scrapers, 1, 0, 32, PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("pgtsdb.series_lock_timeout",
+							"How long a writer of new series waits for another one before it gives up.",
+							"Zero means no limit. One transaction at a time makes new series of a part.",
+							&pgtsdb_series_lock_timeout, 10 * 1000, 0, INT_MAX, PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
 
 	DefineCustomStringVariable("pgtsdb.tenant",
 							   "Tenant whose series this session reads and writes.",

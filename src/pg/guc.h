@@ -15,6 +15,8 @@ extern char *pgtsdb_databases;
 extern char *pgtsdb_external_url;
 extern int	pgtsdb_launcher_interval;	/* milliseconds */
 extern int	pgtsdb_max_chunk_span;	/* minutes */
+extern int	pgtsdb_max_ingest_body; /* megabytes */
+extern int	pgtsdb_max_series;
 extern int	pgtsdb_max_targets;
 extern int	pgtsdb_query_lookback;	/* milliseconds */
 extern int	pgtsdb_query_max_samples;
@@ -25,6 +27,7 @@ extern int	pgtsdb_scrape_body_size_limit;	/* kilobytes, 0: none */
 extern int	pgtsdb_scrape_interval; /* milliseconds */
 extern int	pgtsdb_scrape_timeout;	/* milliseconds */
 extern int	pgtsdb_scrapers;
+extern int	pgtsdb_series_lock_timeout; /* milliseconds */
 extern char *pgtsdb_tenant;
 extern int	pgtsdb_worker_restart_interval; /* milliseconds */
 

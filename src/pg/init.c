@@ -10,6 +10,8 @@
 #include "pg/compat.h"
 #include "pg/guc.h"
 #include "pg/outbound/outbound.h"
+#include "pg/storage/metadata.h"
+#include "pg/storage/series_cache.h"
 #include "pg/worker/worker.h"
 
 PG_MODULE_MAGIC;
@@ -20,6 +22,8 @@ void
 _PG_init(void)
 {
 	pgtsdb_define_settings();
+	pgtsdb_cache_init();
+	pgtsdb_metadata_init();
 	if (process_shared_preload_libraries_in_progress)
 	{
 		pgtsdb_worker_init();

@@ -8,7 +8,6 @@
 #include "core/promql/lexer.h"
 #include "core/promql/parser.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 static void
@@ -349,20 +348,10 @@ print_matching(TsdbBuffer *buffer, const TsdbVectorMatching *matching)
 	print_fill(buffer, matching);
 }
 
-/* The sign of +Inf would take the whole power for its operand. */
-static bool
-is_infinity_to_a_power(const TsdbBinaryExpr *binary)
-{
-	return binary->op == TSDB_OP_POW && binary->lhs->kind == TSDB_EXPR_NUMBER && binary->lhs->number.value == INFINITY;
-}
-
 static void
 print_binary(TsdbBuffer *buffer, const TsdbBinaryExpr *binary)
 {
-	if (is_infinity_to_a_power(binary))
-		print_text(buffer, "Inf");
-	else
-		tsdb_promql_print(buffer, binary->lhs);
+	tsdb_promql_print(buffer, binary->lhs);
 	tsdb_buffer_printf(buffer, " %s", tsdb_binary_op_text(binary->op));
 	if (binary->returns_bool)
 		print_text(buffer, " bool");

@@ -5,8 +5,14 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "storage/proc.h"
+#include "utils/guc.h"
 
+#include "pg/guc.h"
 #include "pg/storage/locks.h"
+
+static int	set_timeout(void);
+static void explain_timeout(void *arg);
 
 bool
 pgtsdb_lock(PgtsdbLockClass lock_class, int32 id1, int32 id2, LOCKMODE mode, bool dontwait)
@@ -15,4 +21,43 @@ pgtsdb_lock(PgtsdbLockClass lock_class, int32 id1, int32 id2, LOCKMODE mode, boo
 
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) id1, (uint32) id2, lock_class);
 	return LockAcquire(&tag, mode, false, dontwait) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+void
+pgtsdb_lock_in_time(PgtsdbLockClass lock_class, int32 part, LOCKMODE mode)
+{
+	ErrorContextCallback callback = {error_context_stack, explain_timeout, &part};
+	int			nest_level;
+
+	if (pgtsdb_lock(lock_class, part, 0, mode, true))
+		return;
+	error_context_stack = &callback;
+	nest_level = set_timeout();
+	pgtsdb_lock(lock_class, part, 0, mode, false);
+	AtEOXact_GUC(true, nest_level);
+	error_context_stack = callback.previous;
+}
+
+/* The caller's own lock_timeout stays when it is the shorter one. */
+static int
+set_timeout(void)
+{
+	int			nest_level = NewGUCNestLevel();
+
+	if (pgtsdb_series_lock_timeout > 0 && (LockTimeout == 0 || LockTimeout > pgtsdb_series_lock_timeout))
+	{
+		char		value[16];
+
+		snprintf(value, sizeof(value), "%d", pgtsdb_series_lock_timeout);
+		(void) set_config_option("lock_timeout", value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	}
+	return nest_level;
+}
+
+static void
+explain_timeout(void *arg)
+{
+	if (geterrcode() == ERRCODE_LOCK_NOT_AVAILABLE)
+		errhint("Another transaction changes the series of this part for a long time: retry later, or raise \"pgtsdb.series_lock_timeout\".");
+	errcontext("lock on the series of part %d", *(int32 *) arg);
 }

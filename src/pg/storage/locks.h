@@ -6,9 +6,10 @@
  * transaction.  The last field of the lock tag tells the class; the SQL
  * functions of PostgreSQL use 1 and 2 there, so nobody takes these by accident.
  *
- * Order: storage, then series of a part (ascending), then groups (ascending).
- * A writer that already wrote rows may ask for the series lock of the next sender:
- * no one who holds it waits for rows of head.
+ * Order: storage, writers of the tenant's parts (ascending), series of a part,
+ * group.  Whoever waits for one holds none of a later class, with one exception
+ * that is safe: a writer that has rows of head may ask for the series lock, since no
+ * one who holds that waits for rows of head.
  */
 #ifndef PGTSDB_LOCKS_H
 #define PGTSDB_LOCKS_H
@@ -19,14 +20,16 @@
 
 typedef enum PgtsdbLockClass
 {
-	PGTSDB_LOCK_STORAGE = 7101, /* creating and dropping storage tables and partitions */
-	PGTSDB_LOCK_SERIES = 7102,	/* (part): creating series, giving out group ids */
-	PGTSDB_LOCK_WRITERS = 7103, /* (part, group % 64): shared by those who write to known series, exclusive to retire series */
+	PGTSDB_LOCK_STORAGE = 7101, /* (0 tables, 1 partitions): creating and dropping them */
+	PGTSDB_LOCK_WRITERS = 7102, /* (part): shared by those who write samples, exclusive to retire series */
+	PGTSDB_LOCK_SERIES = 7103,	/* (part): changing the catalogue: new series, groups, metric definitions */
 	PGTSDB_LOCK_GROUP = 7104,	/* (part, group): deleting rows of head or chunks (compaction, delete_series) */
 	PGTSDB_LOCK_WORKER = 7105	/* (kind, slot): held by a worker for its life, and waited for by nobody */
 } PgtsdbLockClass;
 
 /* Waits unless dontwait; false when somebody else has it. */
 extern bool pgtsdb_lock(PgtsdbLockClass lock_class, int32 id1, int32 id2, LOCKMODE mode, bool dontwait);
+/* Waits for at most pgtsdb.series_lock_timeout, then ERRCODE_LOCK_NOT_AVAILABLE with a hint. */
+extern void pgtsdb_lock_in_time(PgtsdbLockClass lock_class, int32 part, LOCKMODE mode);
 
 #endif							/* PGTSDB_LOCKS_H */

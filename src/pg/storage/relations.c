@@ -47,7 +47,8 @@ static Oid	table_oid(TsdbTable table);
 static bool is_distributed(Oid heap);
 static List *leaves_of_chunks(Relation chunks, int64 t_lo, int64 t_hi);
 static bool leaf_of_bounds(PartitionBoundInfo bounds, int upper, TsdbLeaf *leaf);
-static bool index_has_columns(Relation heap, Relation index, int n_columns, const char *const *columns);
+static Relation open_index(Relation heap, int n_columns, const char *const *columns, LOCKMODE lock, bool partial);
+static bool index_has_columns(Relation heap, Relation index, int n_columns, const char *const *columns, bool partial);
 
 bool
 tsdb_local_relations(TsdbTable table, int32 part, int64 t_lo, int64 t_hi, List **leaves)
@@ -107,6 +108,18 @@ tsdb_leaf_open(Oid heap, LOCKMODE lock)
 Relation
 tsdb_index_open(Relation heap, int n_columns, const char *const *columns, LOCKMODE lock)
 {
+	return open_index(heap, n_columns, columns, lock, false);
+}
+
+Relation
+tsdb_partial_index_open(Relation heap, int n_columns, const char *const *columns, LOCKMODE lock)
+{
+	return open_index(heap, n_columns, columns, lock, true);
+}
+
+static Relation
+open_index(Relation heap, int n_columns, const char *const *columns, LOCKMODE lock, bool partial)
+{
 	List	   *indexes = RelationGetIndexList(heap);
 	ListCell   *cell;
 
@@ -114,7 +127,7 @@ tsdb_index_open(Relation heap, int n_columns, const char *const *columns, LOCKMO
 	{
 		Relation	index = index_open(lfirst_oid(cell), lock);
 
-		if (index_has_columns(heap, index, n_columns, columns))
+		if (index_has_columns(heap, index, n_columns, columns, partial))
 		{
 			list_free(indexes);
 			return index;
@@ -220,12 +233,12 @@ leaf_of_bounds(PartitionBoundInfo bounds, int upper, TsdbLeaf *leaf)
 }
 
 static bool
-index_has_columns(Relation heap, Relation index, int n_columns, const char *const *columns)
+index_has_columns(Relation heap, Relation index, int n_columns, const char *const *columns, bool partial)
 {
 	Form_pg_index form = index->rd_index;
 
 	if (!form->indisvalid || index->rd_rel->relam != BTREE_AM_OID || form->indnkeyatts < n_columns ||
-		!heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL))
+		heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL) == partial)
 		return false;
 	for (int i = 0; i < n_columns; i++)
 	{

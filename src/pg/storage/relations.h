@@ -56,5 +56,7 @@ extern Relation tsdb_leaf_open(Oid heap, LOCKMODE lock);
 
 /* The valid btree index whose leading key columns are exactly these, opened and locked; raises when there is none. */
 extern Relation tsdb_index_open(Relation heap, int n_columns, const char *const *columns, LOCKMODE lock);
+/* The same among the indexes with a predicate: (part, hash) of the live rows of series. */
+extern Relation tsdb_partial_index_open(Relation heap, int n_columns, const char *const *columns, LOCKMODE lock);
 
 #endif							/* PGTSDB_RELATIONS_H */

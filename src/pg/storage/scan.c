@@ -21,17 +21,31 @@
  * One slot serves the whole scan: a slot pins the descriptor of the relcache,
  * and thousands of pins make the resource owner slow.
  */
-bool
-pgtsdb_scan_open(PgtsdbScan *scan, Oid heap, int n_columns, const char *const *columns, Snapshot snapshot, LOCKMODE lock)
+static bool
+open_scan(PgtsdbScan *scan, Oid heap, int n_columns, const char *const *columns, Snapshot snapshot, LOCKMODE lock, bool partial)
 {
 	memset(scan, 0, sizeof(*scan));
 	scan->heap = OidIsValid(heap) ? tsdb_leaf_open(heap, lock) : NULL;
 	if (scan->heap == NULL)
 		return false;
-	scan->index = tsdb_index_open(scan->heap, n_columns, columns, lock);
+	scan->index = partial ?
+		tsdb_partial_index_open(scan->heap, n_columns, columns, lock) :
+		tsdb_index_open(scan->heap, n_columns, columns, lock);
 	scan->slot = table_slot_create(scan->heap, NULL);
 	scan->snapshot = snapshot;
 	return true;
+}
+
+bool
+pgtsdb_scan_open(PgtsdbScan *scan, Oid heap, int n_columns, const char *const *columns, Snapshot snapshot, LOCKMODE lock)
+{
+	return open_scan(scan, heap, n_columns, columns, snapshot, lock, false);
+}
+
+bool
+pgtsdb_scan_open_partial(PgtsdbScan *scan, Oid heap, int n_columns, const char *const *columns, Snapshot snapshot, LOCKMODE lock)
+{
+	return open_scan(scan, heap, n_columns, columns, snapshot, lock, true);
 }
 
 void
@@ -99,6 +113,12 @@ pgtsdb_scan_key_text(PgtsdbScan *scan, int column, Datum value)
 }
 
 void
+pgtsdb_scan_key_uuid(PgtsdbScan *scan, int column, const pg_uuid_t *value)
+{
+	add_key(scan, column, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(value));
+}
+
+void
 pgtsdb_scan_start(PgtsdbScan *scan)
 {
 	if (scan->scan != NULL && scan->scan->numberOfKeys != scan->n_keys)
@@ -119,6 +139,12 @@ pgtsdb_scan_next_entry(PgtsdbScan *scan)
 {
 	CHECK_FOR_INTERRUPTS();
 	return index_getnext_tid(scan->scan, ForwardScanDirection) != NULL;
+}
+
+bool
+pgtsdb_scan_last_entry(PgtsdbScan *scan)
+{
+	return index_getnext_tid(scan->scan, BackwardScanDirection) != NULL;
 }
 
 Datum

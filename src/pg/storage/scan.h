@@ -14,6 +14,7 @@
 #include "access/relscan.h"
 #include "access/skey.h"
 #include "executor/tuptable.h"
+#include "utils/uuid.h"
 
 #define PGTSDB_MAX_SCAN_KEYS 8
 
@@ -34,6 +35,9 @@ typedef struct PgtsdbScan
  */
 extern bool pgtsdb_scan_open(PgtsdbScan *scan, Oid heap, int n_columns, const char *const *columns,
 							 Snapshot snapshot, LOCKMODE lock);
+/* By an index with a predicate: sees no other rows. */
+extern bool pgtsdb_scan_open_partial(PgtsdbScan *scan, Oid heap, int n_columns, const char *const *columns,
+									 Snapshot snapshot, LOCKMODE lock);
 extern void pgtsdb_scan_close(PgtsdbScan *scan);
 
 /* Keys on the columns of the index, counted from 1; strategies as BTEqualStrategyNumber. */
@@ -42,12 +46,15 @@ extern void pgtsdb_scan_key_int2(PgtsdbScan *scan, int column, StrategyNumber st
 extern void pgtsdb_scan_key_int4(PgtsdbScan *scan, int column, StrategyNumber strategy, int32 value);
 extern void pgtsdb_scan_key_int8(PgtsdbScan *scan, int column, StrategyNumber strategy, int64 value);
 extern void pgtsdb_scan_key_text(PgtsdbScan *scan, int column, Datum value);
+extern void pgtsdb_scan_key_uuid(PgtsdbScan *scan, int column, const pg_uuid_t *value);	/* must stay there while the scan runs */
 /* Positions before the first row of the keys. */
 extern void pgtsdb_scan_start(PgtsdbScan *scan);
 
 /* The next entry of the index, without looking at the heap; its key columns by pgtsdb_scan_entry(). */
 extern bool pgtsdb_scan_next_entry(PgtsdbScan *scan);
 extern Datum pgtsdb_scan_entry(const PgtsdbScan *scan, int column);
+/* The last entry of the keys, straight after a start: no more than a hint, since the row may be gone. */
+extern bool pgtsdb_scan_last_entry(PgtsdbScan *scan);
 /* The row of that entry into the slot; false when the snapshot does not see it. */
 extern bool pgtsdb_scan_fetch(PgtsdbScan *scan);
 /* The next visible row. */

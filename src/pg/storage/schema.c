@@ -219,6 +219,18 @@ pgtsdb_sql_drop_storage(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* A table that somebody changes afterwards is verified by the backends that come later. */
+void
+pgtsdb_need_storage(void)
+{
+	static bool verified = false;
+
+	if (verified && pgtsdb_storage_exists())
+		return;
+	pgtsdb_create_storage();
+	verified = true;
+}
+
 bool
 pgtsdb_storage_exists(void)
 {

@@ -29,8 +29,15 @@
 #include "core/ingest/ingest.h"
 #include "pg/tenant.h"
 
-/* A group never has more columns: a head row must fit into a page at 8.5 bytes per column. */
-#define PGTSDB_MAX_GROUP_COLUMNS 900
+/* A group never has more columns: a head row of that many always fits into a page. */
+#define PGTSDB_MAX_GROUP_COLUMNS 800
+
+/*
+ * Samples of one head row have 0 <= dt <= this many milliseconds, dt being their distance
+ * from its ts.  Readers look back this far for the row of a sample, so it may only grow.
+ * No row reaches over a multiple of it (since 1970), so none lies in two windows of compaction.
+ */
+#define PGTSDB_HEAD_SPAN_LIMIT 15000
 
 /*
  * Samples of one head row have 0 <= dt <= this many milliseconds, dt being their distance
@@ -80,7 +87,7 @@ typedef struct PgtsdbSender
 } PgtsdbSender;
 
 #define PGTSDB_IDENTITY_REMOTE_WRITE UINT64CONST(1)
-#define PGTSDB_IDENTITY_PUSH UINT64CONST(2)
+#define PGTSDB_IDENTITY_TEXT UINT64CONST(2)
 /* The text format with these labels added, and the rule for a clash. */
 extern uint64 pgtsdb_text_identity(TsdbLabels target_labels, bool honor_labels);
 
@@ -128,6 +135,8 @@ extern void pgtsdb_series_retire(const PgtsdbSeriesRef *series, size_t n);
 
 /* Whether the storage tables exist; looks at nothing else. */
 extern bool pgtsdb_storage_exists(void);
+/* Makes them when they are missing, and verifies them once per backend: what every write calls first. */
+extern void pgtsdb_need_storage(void);
 /* Makes what is missing and verifies what is there: tsdb.create_storage(). */
 extern void pgtsdb_create_storage(void);
 /*
@@ -135,10 +144,5 @@ extern void pgtsdb_create_storage(void);
  * ask for the same one.  Partitions are pgtsdb.chunk_partition_width wide, aligned to 1970.
  */
 extern Oid	pgtsdb_ensure_chunk_partition(int16 tier, int16 class, int64 t_min);
-
-/* metadata.c */
-
-/* Remembers type, help and unit of a metric; writes only when they changed. */
-extern void pgtsdb_store_metadata(int32 part, const TsdbMetadata *metadata, size_t n);
 
 #endif							/* PGTSDB_STORAGE_H */

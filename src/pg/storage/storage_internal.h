@@ -24,4 +24,7 @@ pgtsdb_milliseconds(TimestampTz timestamp)
 /* One statement through SPI.  Every name in it must be qualified: search_path is the caller's. */
 extern void pgtsdb_execute(const char *format,...) pg_attribute_printf(1, 2);
 
+/* For messages: 2026-11-21 10:00:00.123+00, or the number. */
+extern char *pgtsdb_format_ms(int64 t);
+
 #endif							/* PGTSDB_STORAGE_INTERNAL_H */

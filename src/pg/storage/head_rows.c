@@ -1,0 +1,720 @@
+/*
+ * head_rows.c
+ *		Samples on their way into tsdb.head: collected by group and time, encoded, inserted.
+ *
+ * All samples of a group with one timestamp become one row (core/chunk/head.h has
+ * its bytes).  Where a target gives its samples timestamps of their own, so that a
+ * row would get few of them, those of a quarter of a minute share a row and carry
+ * their distance to its timestamp.
+ *
+ * Rows that a group's hint says may be there already are compared with the
+ * stored ones first: the same value is accepted and not stored again, another
+ * value loses.  This is exact for what the transaction wrote itself and for what
+ * was committed before, as long as it has not been compacted; two writers
+ * at the same moment both succeed, and readers settle it (README.md, "Duplicates").
+ *
+ * Rows are inserted in the order of the primary key, one statement per part.  n
+ * only keeps rows of one group and time apart: it comes from a counter in shared memory,
+ * which starts anywhere after a restart, so a value may be taken.  Then ON CONFLICT leaves
+ * the row out, RETURNING does not name it, and it is tried again with the next n.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "common/pg_prng.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "core/chunk/head.h"
+#include "pg/errors.h"
+#include "pg/mem.h"
+#include "pg/storage/catalogue.h"
+#include "pg/storage/head_rows.h"
+#include "pg/storage/relations.h"
+#include "pg/storage/scan.h"
+#include "pg/storage/schema.h"
+#include "pg/storage/series_cache.h"
+#include "pg/storage/statement.h"
+#include "pg/storage/storage_internal.h"
+
+/* Samples in memory before they are inserted: 16 bytes each, and twice that while arrays grow. */
+#define MAX_PENDING_SAMPLES (256 * 1024)
+/* Rows within PGTSDB_HEAD_SPAN_LIMIT are joined when they have fewer samples than this on average. */
+#define SPARSE_ROW_SAMPLES 16
+/* Tries to find a free n for a row. */
+#define MAX_ATTEMPTS 100
+#define MS_PER_HOUR INT64CONST(3600000)
+
+/* Samples of one group and time; in order of arrival until settle_row(). */
+typedef struct TimeRow
+{
+	int64		t;
+	uint32		n;
+	uint32		capacity;
+	TsdbHeadSample *samples;
+} TimeRow;
+
+typedef struct RowGroup
+{
+	uint64		key;			/* part and group_id: of the hash table, and the order of insertion */
+	TimeRow		   *rows;			/* ascending by time */
+	uint32		n_rows;
+	uint32		capacity;
+	uint32		cursor;			/* the row that got the last sample */
+	char		status;			/* of simplehash */
+} RowGroup;
+
+#define SH_PREFIX groups
+#define SH_ELEMENT_TYPE RowGroup
+#define SH_KEY_TYPE uint64
+#define SH_KEY key
+#define SH_HASH_KEY(tb, k) murmurhash32((uint32) (k) ^ (uint32) ((k) >> 32))
+#define SH_EQUAL(tb, a, b) ((a) == (b))
+#define SH_SCOPE static inline
+#define SH_DECLARE
+#define SH_DEFINE
+#include "lib/simplehash.h"
+
+/* Encoded rows of one part. */
+typedef struct Batch
+{
+	int32		part;
+	int			n;
+	int			capacity;
+	int32	   *group_ids;
+	int64	   *times;
+	int16	   *ns;
+	int16	   *flags;
+	Datum	   *values;
+	PgtsdbGroupHint **hints;
+
+	/* Groups of the part to be marked as seen */
+	int			n_seen;
+	int32	   *seen;
+	PgtsdbGroupHint **seen_hints;
+} Batch;
+
+struct PgtsdbHeadRows
+{
+	MemoryContext context;		/* of all that is collected; reset by a flush */
+	uint64		identity;
+
+	/* Collected */
+	TsdbArena  *arena;
+	groups_hash *groups;
+	RowGroup	   *last;			/* that got a sample; invalid after an insertion into the table */
+	size_t		n_samples;
+
+	/* While flushing */
+	PgtsdbIngestResult *result;
+	Snapshot	snapshot;
+	PgtsdbScan	stored;			/* tsdb.head by its primary key */
+	int16		place[PGTSDB_MAX_GROUP_COLUMNS];	/* of a column in the row being settled, or -1 */
+	Batch	   *batch;
+};
+
+static void start_collecting(PgtsdbHeadRows *rows);
+static RowGroup *find_group(PgtsdbHeadRows *rows, uint64 key);
+static TimeRow *find_row(PgtsdbHeadRows *rows, RowGroup *group, int64 t);
+static RowGroup **sorted_groups(PgtsdbHeadRows *rows);
+static void flush_group(PgtsdbHeadRows *rows, RowGroup *group);
+static PgtsdbGroupHint *group_hint(PgtsdbHeadRows *rows, int32 part, int32 group_id);
+static void raise_last_ts(PgtsdbGroupHint *hint, int64 t);
+static void settle_row(PgtsdbHeadRows *rows, PgtsdbSeriesRef series, TimeRow *row);
+static void order_columns(PgtsdbHeadRows *rows, TimeRow *row);
+static void count_again(PgtsdbIngestResult *result, PgtsdbSeriesRef series, int64 t, double first, double v);
+static void settle_with_stored(PgtsdbHeadRows *rows, PgtsdbSeriesRef series, TimeRow *row);
+static void drop_stored(PgtsdbHeadRows *rows, PgtsdbSeriesRef series, TimeRow *row);
+static void join_sparse_rows(PgtsdbHeadRows *rows, RowGroup *group);
+static bool is_disjoint(const PgtsdbHeadRows *rows, const TimeRow *row);
+static void join_row(PgtsdbHeadRows *rows, TimeRow *base, TimeRow *row);
+static void encode_row(Batch *batch, int32 group_id, const TimeRow *row, PgtsdbGroupHint *hint);
+static void grow_batch(Batch *batch);
+static void insert_batch(Batch *batch);
+static uint64 insert_rows(const Batch *batch);
+static void keep_missing(Batch *batch);
+static bool is_returned(const Batch *batch, int i, uint64 returned);
+static void mark_seen(Batch *batch, int32 group_id, PgtsdbGroupHint *hint);
+static int	compare_groups(const void *a, const void *b);
+
+/* Rows are joined within a span only: see PGTSDB_HEAD_SPAN_LIMIT. */
+static inline int64
+start_of_span(int64 t)
+{
+	int64		past = t % PGTSDB_HEAD_SPAN_LIMIT;
+
+	if (past < 0)
+		past += PGTSDB_HEAD_SPAN_LIMIT;
+	return t < PG_INT64_MIN + past ? PG_INT64_MIN : t - past;
+}
+
+static inline int32
+part_of_key(uint64 key)
+{
+	return (int32) (key >> 32);
+}
+
+static inline int32
+group_of_key(uint64 key)
+{
+	return (int32) (uint32) key;
+}
+
+/* ---- collecting ---- */
+
+PgtsdbHeadRows *
+pgtsdb_head_rows_create(uint64 identity)
+{
+	PgtsdbHeadRows *rows = palloc0_object(PgtsdbHeadRows);
+
+	rows->context = AllocSetContextCreate(CurrentMemoryContext, "pgtsdb head rows", ALLOCSET_DEFAULT_SIZES);
+	rows->identity = identity;
+	memset(rows->place, -1, sizeof(rows->place));
+	start_collecting(rows);
+	return rows;
+}
+
+static void
+start_collecting(PgtsdbHeadRows *rows)
+{
+	rows->arena = pgtsdb_arena_create(rows->context, 0, NULL);
+	rows->groups = groups_create(rows->context, 64, NULL);
+	rows->last = NULL;
+	rows->n_samples = 0;
+}
+
+void
+pgtsdb_head_rows_add(PgtsdbHeadRows *rows, PgtsdbSeriesRef series, int64 t, double v, PgtsdbIngestResult *result)
+{
+	uint64		key = ((uint64) (uint32) series.part << 32) | (uint32) series.group_id;
+	RowGroup	   *group = rows->last;
+	TimeRow		   *row;
+
+	if (group == NULL || group->key != key)
+		group = find_group(rows, key);
+	row = &group->rows[group->cursor];
+	if (group->n_rows == 0 || row->t != t)
+		row = find_row(rows, group, t);
+	if (row->n == row->capacity)
+	{
+		uint32		capacity = row->capacity == 0 ? 8 : row->capacity * 2;
+
+		row->samples = tsdb_grow(rows->arena, row->samples, row->capacity * sizeof(TsdbHeadSample), capacity * sizeof(TsdbHeadSample));
+		row->capacity = capacity;
+	}
+	row->samples[row->n++] = (TsdbHeadSample) {(uint16_t) series.col, 0, v};
+
+	if (unlikely(++rows->n_samples >= MAX_PENDING_SAMPLES))
+		pgtsdb_head_rows_flush(rows, result);
+}
+
+static RowGroup *
+find_group(PgtsdbHeadRows *rows, uint64 key)
+{
+	bool		found;
+	RowGroup	   *group = groups_insert(rows->groups, key, &found);
+
+	if (!found)
+	{
+		group->rows = NULL;
+		group->n_rows = group->capacity = group->cursor = 0;
+	}
+	rows->last = group;
+	return group;
+}
+
+/* Most samples go to the row of the one before, or, series by series, to the next row. */
+static TimeRow *
+find_row(PgtsdbHeadRows *rows, RowGroup *group, int64 t)
+{
+	uint32		lo = 0;
+	uint32		hi = group->n_rows;
+
+	if (group->cursor + 1 < hi && group->rows[group->cursor + 1].t == t)
+		return &group->rows[++group->cursor];
+	if (hi > 0 && group->rows[hi - 1].t < t)
+		lo = hi;
+	while (lo < hi)
+	{
+		uint32		middle = lo + (hi - lo) / 2;
+
+		if (group->rows[middle].t < t)
+			lo = middle + 1;
+		else
+			hi = middle;
+	}
+	group->cursor = lo;
+	if (lo < group->n_rows && group->rows[lo].t == t)
+		return &group->rows[lo];
+
+	if (group->n_rows == group->capacity)
+	{
+		uint32		capacity = group->capacity == 0 ? 2 : group->capacity * 2;
+
+		group->rows = tsdb_grow(rows->arena, group->rows, group->capacity * sizeof(TimeRow), capacity * sizeof(TimeRow));
+		group->capacity = capacity;
+	}
+	memmove(&group->rows[lo + 1], &group->rows[lo], (group->n_rows - lo) * sizeof(TimeRow));
+	group->n_rows++;
+	group->rows[lo] = (TimeRow) {.t = t};
+	return &group->rows[lo];
+}
+
+/* ---- flushing ---- */
+
+void
+pgtsdb_head_rows_flush(PgtsdbHeadRows *rows, PgtsdbIngestResult *result)
+{
+	static const char *const columns[] = {"part", "group_id", "ts", "n"};
+	MemoryContext old;
+	RowGroup	  **groups;
+	uint32		n = rows->groups->members;
+
+	if (n == 0)
+		return;
+	old = MemoryContextSwitchTo(rows->context);
+	rows->result = result;
+	rows->snapshot = RegisterSnapshot(GetLatestSnapshot());
+	groups = sorted_groups(rows);
+	if (!pgtsdb_scan_open(&rows->stored, tsdb_local_table(TSDB_TABLE_HEAD, part_of_key(groups[0]->key)), 4, columns,
+						  rows->snapshot, RowExclusiveLock))
+		elog(ERROR, "table \"%s.head\" is gone", PGTSDB_SCHEMA);
+
+	for (uint32 i = 0; i < n; i++)
+	{
+		if (rows->batch == NULL)
+		{
+			rows->batch = palloc0_object(Batch);
+			rows->batch->part = part_of_key(groups[i]->key);
+		}
+		flush_group(rows, groups[i]);
+		if (i + 1 == n || part_of_key(groups[i + 1]->key) != rows->batch->part)
+		{
+			insert_batch(rows->batch);
+			rows->batch = NULL;
+		}
+	}
+
+	pgtsdb_scan_close(&rows->stored);
+	UnregisterSnapshot(rows->snapshot);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(rows->context);
+	start_collecting(rows);
+}
+
+static RowGroup **
+sorted_groups(PgtsdbHeadRows *rows)
+{
+	RowGroup	  **groups = palloc_array(RowGroup *, rows->groups->members);
+	groups_iterator iterator;
+	RowGroup	   *group;
+	uint32		n = 0;
+
+	groups_start_iterate(rows->groups, &iterator);
+	while ((group = groups_iterate(rows->groups, &iterator)) != NULL)
+		groups[n++] = group;
+	qsort(groups, n, sizeof(*groups), compare_groups);
+	return groups;
+}
+
+static void
+flush_group(PgtsdbHeadRows *rows, RowGroup *group)
+{
+	PgtsdbSeriesRef series = {part_of_key(group->key), group_of_key(group->key), 0};
+	PgtsdbGroupHint *hint = group_hint(rows, series.part, series.group_id);
+	int64		last_ts = (int64) pg_atomic_read_u64(&hint->last_ts);
+
+	/* Others learn of the new timestamps before our rows can be committed, so that they compare then. */
+	raise_last_ts(hint, group->rows[group->n_rows - 1].t);
+	for (uint32 i = 0; i < group->n_rows; i++)
+	{
+		settle_row(rows, series, &group->rows[i]);
+		if (group->rows[i].t <= last_ts)
+			settle_with_stored(rows, series, &group->rows[i]);
+		rows->result->samples += group->rows[i].n;
+	}
+	join_sparse_rows(rows, group);
+	for (uint32 i = 0; i < group->n_rows; i++)
+		if (group->rows[i].n > 0)
+			encode_row(rows->batch, series.group_id, &group->rows[i], hint);
+	mark_seen(rows->batch, series.group_id, hint);
+}
+
+/* Of a group that shared memory does not know, the newest row is looked up. */
+static PgtsdbGroupHint *
+group_hint(PgtsdbHeadRows *rows, int32 part, int32 group_id)
+{
+	PgtsdbGroupHint *hint = pgtsdb_cache_find_group(rows->identity, part, group_id);
+	int64		last_ts = PG_INT64_MIN;
+
+	if (hint != NULL)
+		return hint;
+	pgtsdb_scan_clear(&rows->stored);
+	pgtsdb_scan_key_int4(&rows->stored, 1, BTEqualStrategyNumber, part);
+	pgtsdb_scan_key_int4(&rows->stored, 2, BTEqualStrategyNumber, group_id);
+	pgtsdb_scan_start(&rows->stored);
+	/* Its samples may be somewhat later than the row. */
+	if (pgtsdb_scan_last_entry(&rows->stored))
+		last_ts = DatumGetInt64(pgtsdb_scan_entry(&rows->stored, 3));
+	if (last_ts > PG_INT64_MIN && last_ts < PG_INT64_MAX - PGTSDB_HEAD_SPAN_LIMIT)
+		last_ts += PGTSDB_HEAD_SPAN_LIMIT - 1;
+	return pgtsdb_cache_add_group(rows->identity, part, group_id, last_ts);
+}
+
+static void
+raise_last_ts(PgtsdbGroupHint *hint, int64 t)
+{
+	uint64		last_ts = pg_atomic_read_u64(&hint->last_ts);
+
+	while ((int64) last_ts < t && !pg_atomic_compare_exchange_u64(&hint->last_ts, &last_ts, (uint64) t))
+		;
+}
+
+/* ---- duplicates ---- */
+
+/* Brings the samples into the order of columns, one each: the first stays. */
+static void
+settle_row(PgtsdbHeadRows *rows, PgtsdbSeriesRef series, TimeRow *row)
+{
+	uint32		kept = 0;
+	uint32		i = 1;
+
+	while (i < row->n && row->samples[i - 1].col < row->samples[i].col)
+		i++;
+	if (i >= row->n)
+		return;
+
+	for (i = 0; i < row->n; i++)
+	{
+		TsdbHeadSample sample = row->samples[i];
+		int			first = rows->place[sample.col];
+
+		series.col = sample.col;
+		if (first < 0)
+		{
+			rows->place[sample.col] = kept;
+			row->samples[kept++] = sample;
+		}
+		else
+			count_again(rows->result, series, row->t, row->samples[first].v, sample.v);
+	}
+	row->n = kept;
+	order_columns(rows, row);
+}
+
+/* place[] has the index of each column; it is empty again afterwards. */
+static void
+order_columns(PgtsdbHeadRows *rows, TimeRow *row)
+{
+	TsdbHeadSample ordered[PGTSDB_MAX_GROUP_COLUMNS];
+	uint32		n = 0;
+
+	for (int col = 0; n < row->n; col++)
+	{
+		if (rows->place[col] < 0)
+			continue;
+		ordered[n++] = row->samples[rows->place[col]];
+		rows->place[col] = -1;
+	}
+	memcpy(row->samples, ordered, n * sizeof(*ordered));
+}
+
+/* A sample whose series and time were there before, with the value `first`. */
+static void
+count_again(PgtsdbIngestResult *result, PgtsdbSeriesRef series, int64 t, double first, double v)
+{
+	TsdbError	error;
+
+	if (tsdb_double_bits(first) == tsdb_double_bits(v))
+	{
+		result->samples++;
+		result->duplicates++;
+		return;
+	}
+	if (result->first_error.code == TSDB_OK)
+	{
+		tsdb_fail(&error, TSDB_ERR_INPUT, "series %s has another value at %s: %g, not %g",
+				  pgtsdb_series_name(series), pgtsdb_format_ms(t), first, v);
+		tsdb_error_hint(&error, "The value that was stored first stays.");
+		result->first_error = error;
+	}
+	result->conflicts++;
+}
+
+/* Drops from the row what is stored already. */
+static void
+settle_with_stored(PgtsdbHeadRows *rows, PgtsdbSeriesRef series, TimeRow *row)
+{
+	PgtsdbScan *scan = &rows->stored;
+
+	pgtsdb_scan_clear(scan);
+	pgtsdb_scan_key_int4(scan, 1, BTEqualStrategyNumber, series.part);
+	pgtsdb_scan_key_int4(scan, 2, BTEqualStrategyNumber, series.group_id);
+	pgtsdb_scan_key_int8(scan, 3, BTGreaterEqualStrategyNumber, start_of_span(row->t));
+	pgtsdb_scan_key_int8(scan, 3, BTLessEqualStrategyNumber, row->t);
+	pgtsdb_scan_start(scan);
+	while (row->n > 0 && pgtsdb_scan_next(scan))
+		drop_stored(rows, series, row);
+}
+
+/* The same for one stored row, that of the scan. */
+static void
+drop_stored(PgtsdbHeadRows *rows, PgtsdbSeriesRef series, TimeRow *row)
+{
+	struct varlena *values = PG_DETOAST_DATUM_PACKED(pgtsdb_scan_value(&rows->stored, PGTSDB_HEAD_VALUES));
+	int64		dt = row->t - DatumGetInt64(pgtsdb_scan_value(&rows->stored, PGTSDB_HEAD_TS));
+	uint16_t	cols[PGTSDB_MAX_GROUP_COLUMNS];
+	TsdbHeadSample found[PGTSDB_MAX_GROUP_COLUMNS];
+	TsdbHeadRow head;
+	TsdbError	error;
+	size_t		n_found;
+	uint32		kept = 0;
+
+	for (uint32 i = 0; i < row->n; i++)
+		cols[i] = row->samples[i].col;
+	pgtsdb_check(tsdb_head_open(&head, VARDATA_ANY(values), VARSIZE_ANY_EXHDR(values), &error), &error);
+	pgtsdb_check(tsdb_head_pick(&head, cols, row->n, found, &n_found, &error), &error);
+
+	for (uint32 i = 0, j = 0; i < row->n; i++)
+	{
+		TsdbHeadSample sample = row->samples[i];
+
+		while (j < n_found && found[j].col < sample.col)
+			j++;
+		series.col = sample.col;
+		if (j < n_found && found[j].col == sample.col && found[j].dt == dt)
+			count_again(rows->result, series, row->t, found[j].v, sample.v);
+		else
+			row->samples[kept++] = sample;
+	}
+	row->n = kept;
+}
+
+/* ---- rows ---- */
+
+/*
+ * Joins neighbouring rows that have no column in common, when rows have few samples:
+ * those of a target that gives its samples their own timestamps.
+ */
+static void
+join_sparse_rows(PgtsdbHeadRows *rows, RowGroup *group)
+{
+	uint64		n_samples = 0;
+	TimeRow		   *base = NULL;
+
+	for (uint32 i = 0; i < group->n_rows; i++)
+		n_samples += group->rows[i].n;
+	if (group->n_rows < 2 || n_samples >= (uint64) group->n_rows * SPARSE_ROW_SAMPLES)
+		return;
+
+	for (uint32 i = 0; i < group->n_rows; i++)
+	{
+		TimeRow		   *row = &group->rows[i];
+
+		if (base != NULL && start_of_span(row->t) == start_of_span(base->t) && is_disjoint(rows, row))
+			join_row(rows, base, row);
+		else
+		{
+			if (base != NULL)
+				order_columns(rows, base);
+			base = row;
+			for (uint32 k = 0; k < row->n; k++)
+				rows->place[row->samples[k].col] = k;
+		}
+	}
+	order_columns(rows, base);
+}
+
+/* Whether the base row, whose columns are in place[], has none of the row's. */
+static bool
+is_disjoint(const PgtsdbHeadRows *rows, const TimeRow *row)
+{
+	for (uint32 i = 0; i < row->n; i++)
+		if (rows->place[row->samples[i].col] >= 0)
+			return false;
+	return true;
+}
+
+static void
+join_row(PgtsdbHeadRows *rows, TimeRow *base, TimeRow *row)
+{
+	uint32		n = base->n + row->n;
+
+	if (n > base->capacity)
+	{
+		base->samples = tsdb_grow(rows->arena, base->samples, base->capacity * sizeof(TsdbHeadSample), 2 * n * sizeof(TsdbHeadSample));
+		base->capacity = 2 * n;
+	}
+	for (uint32 i = 0; i < row->n; i++)
+	{
+		TsdbHeadSample sample = row->samples[i];
+
+		sample.dt = (int32_t) (row->t - base->t);
+		rows->place[sample.col] = base->n;
+		base->samples[base->n++] = sample;
+	}
+	row->n = 0;
+}
+
+/* One row, or more when they do not fit. */
+static void
+encode_row(Batch *batch, int32 group_id, const TimeRow *row, PgtsdbGroupHint *hint)
+{
+	uint8_t		bytes[TSDB_HEAD_BUFFER];
+	size_t		len;
+
+	for (size_t i = 0; i < row->n;)
+	{
+		i += tsdb_head_encode(&row->samples[i], row->n - i, bytes, &len);
+		if (batch->n == batch->capacity)
+			grow_batch(batch);
+		batch->group_ids[batch->n] = group_id;
+		batch->times[batch->n] = row->t;
+		batch->flags[batch->n] = 0;
+		batch->values[batch->n] = pgtsdb_bytes_datum(bytes, len);
+		batch->hints[batch->n] = hint;
+		batch->n++;
+	}
+}
+
+static void
+grow_batch(Batch *batch)
+{
+	int			capacity = batch->capacity == 0 ? 64 : batch->capacity * 2;
+
+#define GROW(array, type) \
+	(array) = (array) == NULL ? palloc_array(type, capacity) : repalloc_array(array, type, capacity)
+	GROW(batch->group_ids, int32);
+	GROW(batch->times, int64);
+	GROW(batch->ns, int16);
+	GROW(batch->flags, int16);
+	GROW(batch->values, Datum);
+	GROW(batch->hints, PgtsdbGroupHint *);
+#undef GROW
+	batch->capacity = capacity;
+}
+
+/* ---- inserting ---- */
+
+static void
+insert_batch(Batch *batch)
+{
+	int			attempts = 0;
+
+	while (batch->n > 0)
+	{
+		for (int i = 0; i < batch->n; i++)
+			batch->ns[i] = (int16) (pg_atomic_fetch_add_u32(&batch->hints[i]->next_n, 1) & PG_INT16_MAX);
+		SPI_connect();
+		if (insert_rows(batch) == batch->n)
+			batch->n = 0;
+		else
+			keep_missing(batch);
+		SPI_finish();
+
+		if (batch->n > 0 && ++attempts == MAX_ATTEMPTS)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("group %d of part %d has too many rows at %s", batch->group_ids[0], batch->part,
+							pgtsdb_format_ms(batch->times[0])),
+					 errhint("Run CALL tsdb.compact(), and send samples of one time together.")));
+	}
+	if (batch->n_seen > 0 && !pgtsdb_series_groups_seen(batch->part, batch->seen, batch->n_seen))
+		for (int i = 0; i < batch->n_seen; i++)
+			pg_atomic_write_u32(&batch->seen_hints[i]->seen_hour, 0);
+}
+
+static uint64
+insert_rows(const Batch *batch)
+{
+	static PgtsdbStatement insert = {
+		"INSERT INTO tsdb.head (part, group_id, ts, n, flags, \"values\")"
+		" SELECT $1, u.group_id, u.ts, u.n, u.flags, u.v"
+		" FROM unnest($2, $3, $4, $5, $6) AS u (group_id, ts, n, flags, v)"
+		" ON CONFLICT DO NOTHING RETURNING group_id, ts, n",
+		SPI_OK_INSERT_RETURNING
+	};
+
+	return pgtsdb_statement_run(&insert, 6, (Oid[]) {INT4OID, INT4ARRAYOID, INT8ARRAYOID, INT2ARRAYOID, INT2ARRAYOID, BYTEAARRAYOID},
+								(Datum[]) {
+									Int32GetDatum(batch->part),
+									pgtsdb_int4_array(batch->group_ids, batch->n),
+									pgtsdb_int8_array(batch->times, batch->n),
+									pgtsdb_int2_array(batch->ns, batch->n),
+									pgtsdb_int2_array(batch->flags, batch->n),
+									pgtsdb_datum_array(batch->values, batch->n, BYTEAOID)
+								});
+}
+
+/* Rows come back in the order they went in; those that do not stay in the batch, and try anywhere else. */
+static void
+keep_missing(Batch *batch)
+{
+	int			kept = 0;
+	uint64		returned = 0;
+
+	for (int i = 0; i < batch->n; i++)
+	{
+		if (returned < SPI_processed && is_returned(batch, i, returned))
+		{
+			returned++;
+			continue;
+		}
+		batch->group_ids[kept] = batch->group_ids[i];
+		batch->times[kept] = batch->times[i];
+		batch->flags[kept] = batch->flags[i];
+		batch->values[kept] = batch->values[i];
+		batch->hints[kept] = batch->hints[i];
+		pg_atomic_write_u32(&batch->hints[i]->next_n, pg_prng_uint32(&pg_global_prng_state));
+		kept++;
+	}
+	batch->n = kept;
+}
+
+static bool
+is_returned(const Batch *batch, int i, uint64 returned)
+{
+	HeapTuple	tuple = SPI_tuptable->vals[returned];
+	bool		isnull;
+
+	return DatumGetInt32(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 1, &isnull)) == batch->group_ids[i] &&
+		DatumGetInt64(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 2, &isnull)) == batch->times[i] &&
+		DatumGetInt16(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 3, &isnull)) == batch->ns[i];
+}
+
+/* Once an hour, by whoever comes first. */
+static void
+mark_seen(Batch *batch, int32 group_id, PgtsdbGroupHint *hint)
+{
+	uint32		hour = (uint32) (pgtsdb_milliseconds(GetCurrentTransactionStartTimestamp()) / MS_PER_HOUR);
+	uint32		seen = pg_atomic_read_u32(&hint->seen_hour);
+
+	if (seen == hour || !pg_atomic_compare_exchange_u32(&hint->seen_hour, &seen, hour))
+		return;
+	if (batch->seen == NULL)
+	{
+		batch->seen = palloc_array(int32, 16);
+		batch->seen_hints = palloc_array(PgtsdbGroupHint *, 16);
+	}
+	else if (batch->n_seen >= 16 && (batch->n_seen & (batch->n_seen - 1)) == 0)
+	{
+		batch->seen = repalloc_array(batch->seen, int32, batch->n_seen * 2);
+		batch->seen_hints = repalloc_array(batch->seen_hints, PgtsdbGroupHint *, batch->n_seen * 2);
+	}
+	batch->seen[batch->n_seen] = group_id;
+	batch->seen_hints[batch->n_seen++] = hint;
+}
+
+static int
+compare_groups(const void *a, const void *b)
+{
+	const RowGroup *x = *(RowGroup *const *) a;
+	const RowGroup *y = *(RowGroup *const *) b;
+
+	return x->key < y->key ? -1 : x->key > y->key;
+}

@@ -1,0 +1,575 @@
+/*
+ * series.c
+ *		Series rows: looked up by the hash of their labels, made when they are new, retired.
+ *
+ * A series is what its canonical labels say; their 128-bit hash finds the live
+ * row by the unique index.  New rows are made under the series lock of the part,
+ * after a second look with a snapshot taken under it, so the unique index never makes two
+ * creators wait for each other, and ids are given out by one at a time.
+ *
+ * Series that arrive together and have the same origin (job and instance, or
+ * what the sender says) become columns of one group, in the order of arrival.
+ * Later ones of that origin fill its newest group up.  Series without an origin
+ * only share a group with those they arrive with: nothing says that they will
+ * have timestamps in common with others.
+ */
+#include "postgres.h"
+
+#include <inttypes.h>
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/uuid.h"
+
+#include "pg/errors.h"
+#include "pg/mem.h"
+#include "pg/storage/catalogue.h"
+#include "pg/storage/locks.h"
+#include "pg/storage/relations.h"
+#include "pg/storage/scan.h"
+#include "pg/storage/schema.h"
+#include "pg/storage/series_cache.h"
+#include "pg/storage/statement.h"
+
+#define MAX_ORIGIN_BYTES 512	/* origins are keys of a btree; a longer one ends with its hash */
+
+/* What one creation adds to a part. */
+typedef struct Creation
+{
+	int32		part;
+	size_t		n;				/* new series, in order of arrival */
+	PgtsdbSeriesWanted **wanted;
+
+	/* Groups that get more columns */
+	int			n_grown;
+	int32	   *grown;
+	int16	   *grown_columns;
+
+	/* Groups that begin; their ids are 0-based until they are known */
+	int			n_new;
+	int16	   *new_columns;
+	Datum	   *new_origins;
+} Creation;
+
+static pg_uuid_t hash_to_uuid(TsdbHash hash);
+static TsdbStr series_origin(TsdbArena *arena, TsdbStr job, TsdbStr instance);
+static TsdbStr shorten(TsdbArena *arena, const char *origin, size_t len);
+static int32 part_of(const PgtsdbTenant *tenant, TsdbStr job, TsdbStr instance);
+static size_t look_up(PgtsdbSeriesWanted **wanted, size_t n);
+static void look_up_one(PgtsdbScan *scan, PgtsdbSeriesWanted *wanted);
+static uint64 create_missing(const PgtsdbTenant *tenant, PgtsdbSeriesWanted **wanted, size_t n);
+static void create_in_part(const PgtsdbTenant *tenant, PgtsdbSeriesWanted **wanted, size_t n);
+static void plan_groups(Creation *creation);
+static bool newest_group(PgtsdbScan *scan, int32 part, TsdbStr origin, int32 *group_id, int16 *n_columns);
+static int32 take_group_ids(const PgtsdbTenant *tenant, int32 part, int32 n);
+static void insert_groups(const Creation *creation, int32 first_id);
+static void insert_series(const Creation *creation);
+static int	compare_hash(const void *a, const void *b);
+static int	compare_origin(const void *a, const void *b);
+static Oid	labels_type(void);
+
+/* ---- what is wanted ---- */
+
+TsdbStatus
+pgtsdb_series_describe(TsdbArena *arena, const PgtsdbTenant *tenant, TsdbLabels labels, const char *origin,
+					   PgtsdbSeriesWanted *wanted, TsdbError *error)
+{
+	TsdbStr		job = tsdb_labels_get(labels, TSDB_STR("job"));
+	TsdbStr		instance = tsdb_labels_get(labels, TSDB_STR("instance"));
+	TsdbBuffer	encoded;
+
+	memset(wanted, 0, sizeof(*wanted));
+	wanted->metric_name = tsdb_labels_get(labels, TSDB_STR(TSDB_METRIC_NAME));
+	if (wanted->metric_name.len == 0)
+		return tsdb_fail(error, TSDB_ERR_LABELS, "series has no metric name");
+	if (wanted->metric_name.len > PGTSDB_MAX_METRIC_NAME_BYTES)
+		return tsdb_fail(error, TSDB_ERR_LIMIT, "metric name of %zu bytes is longer than %d",
+						 wanted->metric_name.len, PGTSDB_MAX_METRIC_NAME_BYTES);
+
+	tsdb_buffer_init(&encoded, arena, 256);
+	tsdb_labels_encode(&encoded, labels);
+	if (encoded.len > PGTSDB_MAX_LABELS_BYTES)
+		return tsdb_fail(error, TSDB_ERR_LIMIT, "labels of series \"%.*s\" take %zu bytes, more than %d",
+						 (int) Min(wanted->metric_name.len, 64), wanted->metric_name.data,
+						 encoded.len, PGTSDB_MAX_LABELS_BYTES);
+	wanted->labels = (TsdbStr) {(const char *) encoded.data, encoded.len};
+	wanted->hash = tsdb_hash(encoded.data, encoded.len, 0);
+	wanted->metric_name = tsdb_str_copy(arena, wanted->metric_name);
+	wanted->origin = origin != NULL ? shorten(arena, origin, strlen(origin)) : series_origin(arena, job, instance);
+	wanted->part = part_of(tenant, job, instance);
+	return TSDB_OK;
+}
+
+/* XXH128's canonical form: the high half first, each half with its highest byte first. */
+static pg_uuid_t
+hash_to_uuid(TsdbHash hash)
+{
+	pg_uuid_t	uuid;
+
+	for (int i = 0; i < 8; i++)
+	{
+		uuid.data[i] = (unsigned char) (hash.hi >> (56 - 8 * i));
+		uuid.data[8 + i] = (unsigned char) (hash.lo >> (56 - 8 * i));
+	}
+	return uuid;
+}
+
+static TsdbStr
+series_origin(TsdbArena *arena, TsdbStr job, TsdbStr instance)
+{
+	TsdbBuffer	text;
+
+	if (job.len == 0 && instance.len == 0)
+		return (TsdbStr) {"", 0};
+	tsdb_buffer_init(&text, arena, job.len + instance.len + 24);
+	tsdb_buffer_append_str(&text, TSDB_STR("job="));
+	tsdb_quote(&text, job);
+	tsdb_buffer_append_str(&text, TSDB_STR(",instance="));
+	tsdb_quote(&text, instance);
+	return shorten(arena, (const char *) text.data, text.len);
+}
+
+static TsdbStr
+shorten(TsdbArena *arena, const char *origin, size_t len)
+{
+	TsdbBuffer	text;
+	TsdbHash	hash;
+	size_t		kept;
+
+	if (len <= MAX_ORIGIN_BYTES)
+		return (TsdbStr) {origin, len};
+	hash = tsdb_hash(origin, len, 0);
+	kept = tsdb_utf8_valid_prefix(origin, MAX_ORIGIN_BYTES - 34);
+	tsdb_buffer_init(&text, arena, MAX_ORIGIN_BYTES);
+	tsdb_buffer_append(&text, origin, kept);
+	tsdb_buffer_printf(&text, "..%016" PRIx64 "%016" PRIx64, hash.hi, hash.lo);
+	return (TsdbStr) {(const char *) text.data, text.len};
+}
+
+/* All series of one target lie in one part, whoever sends them. */
+static int32
+part_of(const PgtsdbTenant *tenant, TsdbStr job, TsdbStr instance)
+{
+	if (tenant->n_parts == 1)
+		return tenant->parts[0];
+	return tenant->parts[tsdb_hash(instance.data, instance.len, tsdb_hash(job.data, job.len, 0).lo).lo % tenant->n_parts];
+}
+
+/* ---- finding ---- */
+
+uint64
+pgtsdb_series_resolve(const PgtsdbTenant *tenant, PgtsdbSeriesWanted *wanted, size_t n)
+{
+	PgtsdbSeriesWanted **missing = palloc_array(PgtsdbSeriesWanted *, n);
+	uint64		created = 0;
+
+	for (size_t i = 0; i < n; i++)
+		missing[i] = &wanted[i];
+	n = look_up(missing, n);
+	if (n > 0)
+		created = create_missing(tenant, missing, n);
+	pfree(missing);
+	return created;
+}
+
+/*
+ * Looks for live rows with the latest snapshot.  Those that were not found come
+ * first afterwards, in (part, hash) order; answers their number.
+ */
+static size_t
+look_up(PgtsdbSeriesWanted **wanted, size_t n)
+{
+	static const char *const columns[] = {"part", "hash"};
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	size_t		missing = 0;
+	PgtsdbScan	scan;
+
+	qsort(wanted, n, sizeof(*wanted), compare_hash);
+	if (!pgtsdb_scan_open_partial(&scan, tsdb_local_table(TSDB_TABLE_SERIES, wanted[0]->part), 2, columns, snapshot, AccessShareLock))
+		elog(ERROR, "table \"%s.series\" is gone", PGTSDB_SCHEMA);
+	for (size_t i = 0; i < n; i++)
+	{
+		look_up_one(&scan, wanted[i]);
+		if (!wanted[i]->found && !wanted[i]->clash)
+		{
+			PgtsdbSeriesWanted *swap = wanted[missing];
+
+			wanted[missing++] = wanted[i];
+			wanted[i] = swap;
+		}
+	}
+	pgtsdb_scan_close(&scan);
+	UnregisterSnapshot(snapshot);
+	return missing;
+}
+
+static void
+look_up_one(PgtsdbScan *scan, PgtsdbSeriesWanted *wanted)
+{
+	pg_uuid_t	uuid = hash_to_uuid(wanted->hash);
+	struct varlena *labels;
+	HeapTuple	tuple;
+
+	pgtsdb_scan_clear(scan);
+	pgtsdb_scan_key_int4(scan, 1, BTEqualStrategyNumber, wanted->part);
+	pgtsdb_scan_key_uuid(scan, 2, &uuid);
+	pgtsdb_scan_start(scan);
+	if (!pgtsdb_scan_next(scan))
+		return;
+
+	labels = PG_DETOAST_DATUM_PACKED(pgtsdb_scan_value(scan, PGTSDB_SERIES_LABELS));
+	wanted->clash = VARSIZE_ANY_EXHDR(labels) != wanted->labels.len ||
+		memcmp(VARDATA_ANY(labels), wanted->labels.data, wanted->labels.len) != 0;
+	if (wanted->clash)
+		return;
+	tuple = ExecFetchSlotHeapTuple(scan->slot, false, NULL);
+	wanted->found = true;
+	wanted->committed = !TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
+	wanted->series.part = wanted->part;
+	wanted->series.group_id = DatumGetInt32(pgtsdb_scan_value(scan, PGTSDB_SERIES_GROUP_ID));
+	wanted->series.col = DatumGetInt16(pgtsdb_scan_value(scan, PGTSDB_SERIES_COL));
+}
+
+/* ---- making ---- */
+
+/* The missing ones are in (part, hash) order. */
+static uint64
+create_missing(const PgtsdbTenant *tenant, PgtsdbSeriesWanted **wanted, size_t n)
+{
+	uint64		created = 0;
+
+	for (size_t first = 0, end; first < n; first = end)
+	{
+		size_t		missing;
+
+		for (end = first + 1; end < n && wanted[end]->part == wanted[first]->part;)
+			end++;
+
+		/* Under the lock nobody else makes series of this part, and what was made before it is committed. */
+		pgtsdb_lock_in_time(PGTSDB_LOCK_SERIES, wanted[first]->part, ExclusiveLock);
+		missing = look_up(&wanted[first], end - first);
+		if (missing > 0)
+			create_in_part(tenant, &wanted[first], missing);
+		created += missing;
+	}
+	return created;
+}
+
+static void
+create_in_part(const PgtsdbTenant *tenant, PgtsdbSeriesWanted **wanted, size_t n)
+{
+	Creation	creation = {.part = wanted[0]->part, .n = n, .wanted = wanted};
+	int32		first_id = 0;
+
+	creation.grown = palloc_array(int32, n);
+	creation.grown_columns = palloc_array(int16, n);
+	creation.new_columns = palloc_array(int16, n);
+	creation.new_origins = palloc_array(Datum, n);
+
+	/* Pointers into the caller's array: its order is that of arrival. */
+	qsort(wanted, n, sizeof(*wanted), compare_origin);
+	plan_groups(&creation);
+
+	SPI_connect();
+	if (creation.n_new > 0)
+		first_id = take_group_ids(tenant, creation.part, creation.n_new);
+	/* Negative ids are numbers of new groups: -1 is the first. */
+	for (size_t i = 0; i < n; i++)
+	{
+		wanted[i]->found = true;
+		wanted[i]->committed = false;
+		if (wanted[i]->series.group_id < 0)
+			wanted[i]->series.group_id = first_id + (-1 - wanted[i]->series.group_id);
+	}
+	insert_groups(&creation, first_id);
+	insert_series(&creation);
+	SPI_finish();
+}
+
+/* Gives each series its column, origin by origin. */
+static void
+plan_groups(Creation *creation)
+{
+	static const char *const columns[] = {"part", "origin"};
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	int32		group_id = 0;
+	int16	   *n_columns = NULL;	/* of the group that is being filled */
+	PgtsdbScan	scan;
+
+	if (!pgtsdb_scan_open(&scan, tsdb_local_table(TSDB_TABLE_SERIES_GROUPS, creation->part), 2, columns, snapshot, AccessShareLock))
+		elog(ERROR, "table \"%s.series_groups\" is gone", PGTSDB_SCHEMA);
+	for (size_t i = 0; i < creation->n; i++)
+	{
+		PgtsdbSeriesWanted *wanted = creation->wanted[i];
+		bool		other_origin = i == 0 || !tsdb_str_equal(wanted->origin, creation->wanted[i - 1]->origin);
+
+		if (other_origin && wanted->origin.len > 0 &&
+			newest_group(&scan, creation->part, wanted->origin, &group_id, &creation->grown_columns[creation->n_grown]))
+		{
+			n_columns = &creation->grown_columns[creation->n_grown];
+			creation->grown[creation->n_grown++] = group_id;
+		}
+		else if (other_origin || *n_columns >= PGTSDB_MAX_GROUP_COLUMNS)
+		{
+			n_columns = &creation->new_columns[creation->n_new];
+			*n_columns = 0;
+			creation->new_origins[creation->n_new] =
+				PointerGetDatum(cstring_to_text_with_len(wanted->origin.data, wanted->origin.len));
+			group_id = -1 - creation->n_new++;
+		}
+		wanted->series = (PgtsdbSeriesRef) {creation->part, group_id, (*n_columns)++};
+	}
+	pgtsdb_scan_close(&scan);
+	UnregisterSnapshot(snapshot);
+}
+
+/* The newest group of an origin, when it has room. */
+static bool
+newest_group(PgtsdbScan *scan, int32 part, TsdbStr origin, int32 *group_id, int16 *n_columns)
+{
+	int32		newest = -1;
+
+	pgtsdb_scan_clear(scan);
+	pgtsdb_scan_key_int4(scan, 1, BTEqualStrategyNumber, part);
+	pgtsdb_scan_key_text(scan, 2, PointerGetDatum(cstring_to_text_with_len(origin.data, origin.len)));
+	pgtsdb_scan_start(scan);
+	while (pgtsdb_scan_next(scan))
+	{
+		int32		id = DatumGetInt32(pgtsdb_scan_value(scan, PGTSDB_GROUPS_GROUP_ID));
+
+		if (id <= newest)
+			continue;
+		newest = id;
+		*n_columns = DatumGetInt16(pgtsdb_scan_value(scan, PGTSDB_GROUPS_N_COLUMNS));
+	}
+	*group_id = newest;
+	return newest >= 0 && *n_columns < PGTSDB_MAX_GROUP_COLUMNS;
+}
+
+/* The first of n ids that were never given out. */
+static int32
+take_group_ids(const PgtsdbTenant *tenant, int32 part, int32 n)
+{
+	static PgtsdbStatement take = {
+		"UPDATE tsdb.parts SET next_group = next_group OPERATOR(pg_catalog.+) $2"
+		" WHERE part OPERATOR(pg_catalog.=) $1 RETURNING next_group OPERATOR(pg_catalog.-) $2",
+		SPI_OK_UPDATE_RETURNING
+	};
+	static PgtsdbStatement add_part = {
+		"INSERT INTO tsdb.parts (part, tenant_id) VALUES ($1, $2)", SPI_OK_INSERT
+	};
+	bool		isnull;
+
+	while (pgtsdb_statement_run(&take, 2, (Oid[]) {INT4OID, INT4OID},
+								(Datum[]) {Int32GetDatum(part), Int32GetDatum(n)}) == 0)
+		pgtsdb_statement_run(&add_part, 2, (Oid[]) {INT4OID, TEXTOID},
+							 (Datum[]) {Int32GetDatum(part), CStringGetTextDatum(tenant->tenant_id)});
+	return DatumGetInt32(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+}
+
+static void
+insert_groups(const Creation *creation, int32 first_id)
+{
+	static PgtsdbStatement grow = {
+		"UPDATE tsdb.series_groups g SET n_columns = u.n, last_seen = pg_catalog.now()"
+		" FROM unnest($2, $3) AS u (group_id, n)"
+		" WHERE g.part OPERATOR(pg_catalog.=) $1 AND g.group_id OPERATOR(pg_catalog.=) u.group_id",
+		SPI_OK_UPDATE
+	};
+	static PgtsdbStatement begin = {
+		"INSERT INTO tsdb.series_groups (created_at, last_seen, part, group_id, n_columns, origin)"
+		" SELECT pg_catalog.now(), pg_catalog.now(), $1, $2 OPERATOR(pg_catalog.+) u.i::pg_catalog.int4 OPERATOR(pg_catalog.-) 1, u.n, u.origin"
+		" FROM ROWS FROM (unnest($3, $4)) WITH ORDINALITY AS u (n, origin, i)",
+		SPI_OK_INSERT
+	};
+
+	if (creation->n_grown > 0)
+		pgtsdb_statement_run(&grow, 3, (Oid[]) {INT4OID, INT4ARRAYOID, INT2ARRAYOID},
+							 (Datum[]) {
+								 Int32GetDatum(creation->part),
+								 pgtsdb_int4_array(creation->grown, creation->n_grown),
+								 pgtsdb_int2_array(creation->grown_columns, creation->n_grown)
+							 });
+	if (creation->n_new > 0)
+		pgtsdb_statement_run(&begin, 4, (Oid[]) {INT4OID, INT4OID, INT2ARRAYOID, TEXTARRAYOID},
+							 (Datum[]) {
+								 Int32GetDatum(creation->part),
+								 Int32GetDatum(first_id),
+								 pgtsdb_int2_array(creation->new_columns, creation->n_new),
+								 pgtsdb_datum_array(creation->new_origins, creation->n_new, TEXTOID)
+							 });
+}
+
+static void
+insert_series(const Creation *creation)
+{
+	static PgtsdbStatement insert = {
+		"INSERT INTO tsdb.series (created_at, part, group_id, col, hash, metric_name, labels)"
+		" SELECT pg_catalog.now(), $1, u.group_id, u.col, u.hash, u.metric_name, u.labels"
+		" FROM unnest($2, $3, $4, $5, $6) AS u (group_id, col, hash, metric_name, labels)",
+		SPI_OK_INSERT
+	};
+	Oid			type = labels_type();
+	int32	   *group_ids = palloc_array(int32, creation->n);
+	int16	   *cols = palloc_array(int16, creation->n);
+	pg_uuid_t  *uuids = palloc_array(pg_uuid_t, creation->n);
+	Datum	   *hashes = palloc_array(Datum, creation->n);
+	Datum	   *names = palloc_array(Datum, creation->n);
+	Datum	   *labels = palloc_array(Datum, creation->n);
+
+	for (size_t i = 0; i < creation->n; i++)
+	{
+		const PgtsdbSeriesWanted *wanted = creation->wanted[i];
+
+		group_ids[i] = wanted->series.group_id;
+		cols[i] = wanted->series.col;
+		uuids[i] = hash_to_uuid(wanted->hash);
+		hashes[i] = UUIDPGetDatum(&uuids[i]);
+		names[i] = pgtsdb_bytes_datum(wanted->metric_name.data, wanted->metric_name.len);
+		labels[i] = pgtsdb_bytes_datum(wanted->labels.data, wanted->labels.len);
+	}
+	pgtsdb_statement_run(&insert, 6,
+						 (Oid[]) {INT4OID, INT4ARRAYOID, INT2ARRAYOID, get_array_type(UUIDOID), TEXTARRAYOID, get_array_type(type)},
+						 (Datum[]) {
+							 Int32GetDatum(creation->part),
+							 pgtsdb_int4_array(group_ids, creation->n),
+							 pgtsdb_int2_array(cols, creation->n),
+							 pgtsdb_datum_array(hashes, creation->n, UUIDOID),
+							 pgtsdb_datum_array(names, creation->n, TEXTOID),
+							 pgtsdb_datum_array(labels, creation->n, type)
+						 });
+}
+
+/* ---- keeping ---- */
+
+bool
+pgtsdb_series_groups_seen(int32 part, const int32 *group_ids, int n)
+{
+	static PgtsdbStatement seen = {
+		"UPDATE tsdb.series_groups SET last_seen = pg_catalog.now()"
+		" WHERE part OPERATOR(pg_catalog.=) $1 AND group_id OPERATOR(pg_catalog.=) ANY ($2)"
+		" AND last_seen OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) '1 hour'::pg_catalog.interval)",
+		SPI_OK_UPDATE
+	};
+
+	/* Not worth waiting for: the next write tries again. */
+	if (!pgtsdb_lock(PGTSDB_LOCK_SERIES, part, 0, ExclusiveLock, true))
+		return false;
+	SPI_connect();
+	pgtsdb_statement_run(&seen, 2, (Oid[]) {INT4OID, INT4ARRAYOID},
+						 (Datum[]) {Int32GetDatum(part), pgtsdb_int4_array(group_ids, n)});
+	SPI_finish();
+	return true;
+}
+
+void
+pgtsdb_series_retire(const PgtsdbSeriesRef *series, size_t n)
+{
+	static PgtsdbStatement retire = {
+		"UPDATE tsdb.series s SET gone_at = pg_catalog.now()"
+		" FROM unnest($2, $3) AS u (group_id, col)"
+		" WHERE s.part OPERATOR(pg_catalog.=) $1 AND s.group_id OPERATOR(pg_catalog.=) u.group_id"
+		" AND s.col OPERATOR(pg_catalog.=) u.col AND s.gone_at IS NULL",
+		SPI_OK_UPDATE
+	};
+	int32	   *group_ids = palloc_array(int32, n);
+	int16	   *cols = palloc_array(int16, n);
+
+	SPI_connect();
+	for (size_t first = 0, end; first < n; first = end)
+	{
+		int32		part = series[first].part;
+
+		for (end = first; end < n && series[end].part == part; end++)
+		{
+			group_ids[end - first] = series[end].group_id;
+			cols[end - first] = series[end].col;
+		}
+		pgtsdb_lock_in_time(PGTSDB_LOCK_WRITERS, part, ExclusiveLock);
+		pgtsdb_statement_run(&retire, 3, (Oid[]) {INT4OID, INT4ARRAYOID, INT2ARRAYOID},
+							 (Datum[]) {
+								 Int32GetDatum(part),
+								 pgtsdb_int4_array(group_ids, end - first),
+								 pgtsdb_int2_array(cols, end - first)
+							 });
+		pgtsdb_cache_forget(tsdb_local_table(TSDB_TABLE_SERIES, part), &series[first], end - first);
+	}
+	SPI_finish();
+	pfree(group_ids);
+	pfree(cols);
+}
+
+/* ---- helpers ---- */
+
+char *
+pgtsdb_series_name(PgtsdbSeriesRef series)
+{
+	static const char *const columns[] = {"part", "group_id", "col"};
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TsdbArena  *arena = pgtsdb_arena_create(CurrentMemoryContext, 0, NULL);
+	TsdbBuffer	text;
+	PgtsdbScan	scan;
+
+	tsdb_buffer_init(&text, arena, 256);
+	if (!pgtsdb_scan_open(&scan, tsdb_local_table(TSDB_TABLE_SERIES, series.part), 3, columns, snapshot, AccessShareLock))
+		elog(ERROR, "table \"%s.series\" is gone", PGTSDB_SCHEMA);
+	pgtsdb_scan_key_int4(&scan, 1, BTEqualStrategyNumber, series.part);
+	pgtsdb_scan_key_int4(&scan, 2, BTEqualStrategyNumber, series.group_id);
+	pgtsdb_scan_key_int2(&scan, 3, BTEqualStrategyNumber, series.col);
+	pgtsdb_scan_start(&scan);
+	if (pgtsdb_scan_next(&scan))
+	{
+		struct varlena *bytes = PG_DETOAST_DATUM(pgtsdb_scan_value(&scan, PGTSDB_SERIES_LABELS));
+		TsdbLabels	labels;
+		TsdbError	error;
+
+		pgtsdb_check(tsdb_labels_decode(arena, VARDATA(bytes), VARSIZE(bytes) - VARHDRSZ, &labels, &error), &error);
+		tsdb_labels_print(&text, labels);
+	}
+	else
+		tsdb_buffer_printf(&text, "%d.%d.%d", series.part, series.group_id, series.col);
+	pgtsdb_scan_close(&scan);
+	UnregisterSnapshot(snapshot);
+	return tsdb_buffer_cstring(&text);
+}
+
+static int
+compare_hash(const void *a, const void *b)
+{
+	const PgtsdbSeriesWanted *x = *(PgtsdbSeriesWanted *const *) a;
+	const PgtsdbSeriesWanted *y = *(PgtsdbSeriesWanted *const *) b;
+
+	if (x->part != y->part)
+		return x->part < y->part ? -1 : 1;
+	if (x->hash.hi != y->hash.hi)
+		return x->hash.hi < y->hash.hi ? -1 : 1;
+	return x->hash.lo < y->hash.lo ? -1 : x->hash.lo > y->hash.lo;
+}
+
+/* Within an origin by place in the caller's array. */
+static int
+compare_origin(const void *a, const void *b)
+{
+	const PgtsdbSeriesWanted *x = *(PgtsdbSeriesWanted *const *) a;
+	const PgtsdbSeriesWanted *y = *(PgtsdbSeriesWanted *const *) b;
+	int			order = tsdb_str_compare(x->origin, y->origin);
+
+	if (order != 0)
+		return order;
+	return x < y ? -1 : x > y;
+}
+
+static Oid
+labels_type(void)
+{
+	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("labels"),
+						   ObjectIdGetDatum(get_namespace_oid(PGTSDB_SCHEMA, false)));
+}

@@ -1,0 +1,42 @@
+/*
+ * statement.h
+ *		Statements that the write path runs again and again, prepared once per backend.
+ */
+#ifndef PGTSDB_STATEMENT_H
+#define PGTSDB_STATEMENT_H
+
+#include "postgres.h"
+
+#include "executor/spi.h"
+
+#define PGTSDB_MAX_STATEMENT_ARGS 8
+
+/* A static object per statement; the plan lives as long as the backend. */
+typedef struct PgtsdbStatement
+{
+	/*
+	 * All names and operators are qualified: search_path is the caller's.  unnest() of several
+	 * arrays is none of them: the parser turns it into calls of pg_catalog.unnest().
+	 */
+	const char *sql;
+	int			expected;		/* SPI_OK_... */
+	SPIPlanPtr	plan;
+} PgtsdbStatement;
+
+/*
+ * Runs it within SPI_connect() .. SPI_finish(); types are those of the first call.  Answers the number of
+ * rows; results are in SPI_tuptable.
+ */
+extern uint64 pgtsdb_statement_run(PgtsdbStatement *statement, int n_args, Oid *types, Datum *values);
+
+/* One-dimensional arrays, without NULL but for the last. */
+extern Datum pgtsdb_int2_array(const int16 *values, int n);
+extern Datum pgtsdb_int4_array(const int32 *values, int n);
+extern Datum pgtsdb_int8_array(const int64 *values, int n);
+extern Datum pgtsdb_datum_array(Datum *values, int n, Oid element_type);
+extern Datum pgtsdb_nullable_array(Datum *values, bool *nulls, int n, Oid element_type);
+
+/* A value of a varlena type with these bytes. */
+extern Datum pgtsdb_bytes_datum(const void *data, size_t len);
+
+#endif							/* PGTSDB_STATEMENT_H */
