@@ -29,7 +29,7 @@ typedef struct TsdbParseOptions
 /*
  * Parse and type-check.  options may be NULL.  The tree may point into the query.
  * TSDB_ERR_SYNTAX with Prometheus's wording and the byte range at fault,
- * TSDB_ERR_ENCODING when the query is not UTF-8, TSDB_ERR_LIMIT when too long or nested too deeply.
+ * TSDB_ERR_ENCODING for a pattern that is not UTF-8, TSDB_ERR_LIMIT when too long or nested too deeply.
  */
 extern TsdbStatus tsdb_promql_parse(TsdbArena *arena, TsdbStr query, const TsdbParseOptions *options,
 									TsdbExpr **expr, TsdbError *error);

@@ -8,6 +8,7 @@
 #include "core/promql/lexer.h"
 #include "core/promql/parser.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 static void
@@ -348,10 +349,20 @@ print_matching(TsdbBuffer *buffer, const TsdbVectorMatching *matching)
 	print_fill(buffer, matching);
 }
 
+/* The sign of +Inf would take the whole power for its operand. */
+static bool
+is_infinity_to_a_power(const TsdbBinaryExpr *binary)
+{
+	return binary->op == TSDB_OP_POW && binary->lhs->kind == TSDB_EXPR_NUMBER && binary->lhs->number.value == INFINITY;
+}
+
 static void
 print_binary(TsdbBuffer *buffer, const TsdbBinaryExpr *binary)
 {
-	tsdb_promql_print(buffer, binary->lhs);
+	if (is_infinity_to_a_power(binary))
+		print_text(buffer, "Inf");
+	else
+		tsdb_promql_print(buffer, binary->lhs);
 	tsdb_buffer_printf(buffer, " %s", tsdb_binary_op_text(binary->op));
 	if (binary->returns_bool)
 		print_text(buffer, " bool");

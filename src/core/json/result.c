@@ -1,0 +1,145 @@
+/*
+ * result.c
+ *		Answers of the query endpoints.
+ *
+ * A vector is [{"metric":{},"value":[t,"v"]}], a matrix [{"metric":{},"values":[[t,"v"]]}],
+ * a scalar and a string [t,"v"].  A scalar never has an exponent, other values do below 1e-6
+ * and from 1e21: Prometheus writes them by different code.
+ */
+#include "core/json/json.h"
+
+static void
+append_text(TsdbBuffer *buffer, const char *text)
+{
+	tsdb_buffer_append_str(buffer, tsdb_str(text));
+}
+
+static void
+append_point(TsdbBuffer *buffer, int64_t t, double value)
+{
+	tsdb_buffer_u8(buffer, '[');
+	tsdb_json_timestamp(buffer, t);
+	tsdb_buffer_u8(buffer, ',');
+	tsdb_json_value(buffer, value);
+	tsdb_buffer_u8(buffer, ']');
+}
+
+static void
+append_scalar(TsdbBuffer *buffer, const TsdbQueryResult *result)
+{
+	char		value[TSDB_NUMBER_MAX];
+
+	tsdb_format_double(value, result->scalar);
+	tsdb_buffer_u8(buffer, '[');
+	tsdb_json_timestamp(buffer, result->t);
+	append_text(buffer, ",\"");
+	append_text(buffer, value);
+	append_text(buffer, "\"]");
+}
+
+static void
+append_string_result(TsdbBuffer *buffer, const TsdbQueryResult *result)
+{
+	tsdb_buffer_u8(buffer, '[');
+	tsdb_json_timestamp(buffer, result->t);
+	tsdb_buffer_u8(buffer, ',');
+	tsdb_json_html_string(buffer, result->string);
+	tsdb_buffer_u8(buffer, ']');
+}
+
+static void
+append_sample(TsdbBuffer *buffer, const TsdbSeriesData *series)
+{
+	append_text(buffer, "{\"metric\":");
+	tsdb_json_labels(buffer, series->labels);
+	append_text(buffer, ",\"value\":");
+	append_point(buffer, series->t[0], series->v[0]);
+	tsdb_buffer_u8(buffer, '}');
+}
+
+static void
+append_series(TsdbBuffer *buffer, const TsdbSeriesData *series)
+{
+	append_text(buffer, "{\"metric\":");
+	tsdb_json_labels(buffer, series->labels);
+	for (size_t i = 0; i < series->n; i++)
+	{
+		append_text(buffer, i == 0 ? ",\"values\":[" : ",");
+		append_point(buffer, series->t[i], series->v[i]);
+	}
+	append_text(buffer, series->n > 0 ? "]}" : "}");
+}
+
+static void
+append_list(TsdbBuffer *buffer, const TsdbEnv *env, const TsdbQueryResult *result)
+{
+	tsdb_buffer_u8(buffer, '[');
+	for (size_t i = 0; i < result->n_series; i++)
+	{
+		tsdb_check_interrupt(env);
+		if (i > 0)
+			tsdb_buffer_u8(buffer, ',');
+		if (result->type == TSDB_VALUE_VECTOR)
+			append_sample(buffer, &result->series[i]);
+		else
+			append_series(buffer, &result->series[i]);
+	}
+	tsdb_buffer_u8(buffer, ']');
+}
+
+static void
+append_result(TsdbBuffer *buffer, const TsdbEnv *env, const TsdbQueryResult *result)
+{
+	switch (result->type)
+	{
+		case TSDB_VALUE_SCALAR:
+			append_scalar(buffer, result);
+			break;
+		case TSDB_VALUE_STRING:
+			append_string_result(buffer, result);
+			break;
+		default:
+			append_list(buffer, env, result);
+			break;
+	}
+}
+
+/* ,"warnings":["..", "3 more warning annotations omitted"] */
+static void
+append_annotations(TsdbBuffer *buffer, const char *key, const char *kind, const TsdbStr *texts, size_t n)
+{
+	size_t		shown = n < TSDB_JSON_MAX_ANNOTATIONS ? n : TSDB_JSON_MAX_ANNOTATIONS;
+
+	if (n == 0)
+		return;
+	tsdb_buffer_printf(buffer, ",\"%s\":[", key);
+	for (size_t i = 0; i < shown; i++)
+	{
+		if (i > 0)
+			tsdb_buffer_u8(buffer, ',');
+		tsdb_json_html_string(buffer, texts[i]);
+	}
+	if (shown < n)
+		tsdb_buffer_printf(buffer, ",\"%zu more %s annotations omitted\"", n - shown, kind);
+	tsdb_buffer_u8(buffer, ']');
+}
+
+void
+tsdb_json_query_result(TsdbBuffer *buffer, const TsdbEnv *env, const TsdbQueryResult *result)
+{
+	tsdb_buffer_printf(buffer, "{\"status\":\"success\",\"data\":{\"resultType\":\"%s\",\"result\":",
+					   tsdb_value_type_name(result->type));
+	append_result(buffer, env, result);
+	tsdb_buffer_u8(buffer, '}');
+	append_annotations(buffer, "warnings", "warning", result->warnings, result->n_warnings);
+	append_annotations(buffer, "infos", "info", result->infos, result->n_infos);
+	tsdb_buffer_u8(buffer, '}');
+}
+
+void
+tsdb_json_error(TsdbBuffer *buffer, const char *type, TsdbStr text)
+{
+	tsdb_buffer_printf(buffer, "{\"status\":\"error\",\"errorType\":\"%s\",\"error\":", type);
+	tsdb_json_html_string(buffer, text);
+	tsdb_buffer_u8(buffer, '}');
+}

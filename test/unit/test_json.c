@@ -1,0 +1,242 @@
+/*
+ * test_json.c
+ *		The JSON of the query endpoints.
+ */
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "core/json/json.h"
+
+static TsdbArena arena;
+static TsdbBuffer out;
+
+static void
+setup(void)
+{
+	tsdb_arena_init_malloc(&arena, 0);
+	tsdb_buffer_init(&out, &arena, 0);
+}
+
+static void
+teardown(void)
+{
+	tsdb_arena_free(&arena);
+}
+
+static void
+expect(const char *wanted)
+{
+	ck_assert_str_eq(tsdb_buffer_cstring(&out), wanted);
+	out.len = 0;
+}
+
+static TsdbLabels
+labels_of(const char *text)
+{
+	TsdbLabels	labels;
+	TsdbError	error;
+
+	ck_assert_msg(tsdb_labels_parse(&arena, tsdb_str(text), &labels, &error) == TSDB_OK, "%s", error.message);
+	return labels;
+}
+
+START_TEST(strings_escape_what_json_needs)
+{
+	tsdb_json_string(&out, TSDB_STR("plain é 日本 😀"));
+	expect("\"plain é 日本 😀\"");
+	tsdb_json_string(&out, TSDB_STR("\"quote\" back\\slash\n\r\t\b\f\v\x1f\x7f"));
+	expect("\"\\\"quote\\\" back\\\\slash\\n\\r\\t\\u0008\\u000c\\u000b\\u001f\x7f\"");
+	tsdb_json_string(&out, TSDB_STR("a\0b"));
+	expect("\"a\\u0000b\"");
+	tsdb_json_string(&out, TSDB_STR(""));
+	expect("\"\"");
+}
+END_TEST
+
+START_TEST(html_is_escaped_in_messages_only)
+{
+	tsdb_json_string(&out, TSDB_STR("<a&b> \xe2\x80\xa8\xe2\x80\xa9"));
+	expect("\"<a&b> \xe2\x80\xa8\xe2\x80\xa9\"");
+	tsdb_json_html_string(&out, TSDB_STR("<a&b> \xe2\x80\xa8\xe2\x80\xa9\xe2\x80\xaa"));
+	expect("\"\\u003ca\\u0026b\\u003e \\u2028\\u2029\xe2\x80\xaa\"");
+}
+END_TEST
+
+START_TEST(bytes_that_are_not_utf8_become_the_replacement_character)
+{
+	tsdb_json_string(&out, TSDB_STR("a\xff" "b"));
+	expect("\"a\\ufffdb\"");
+	tsdb_json_string(&out, TSDB_STR("\xe2\x80"));
+	expect("\"\\ufffd\\ufffd\"");
+	tsdb_json_html_string(&out, TSDB_STR("é\xc3(é"));
+	expect("\"é\\ufffd(é\"");
+}
+END_TEST
+
+START_TEST(timestamps_have_the_decimals_they_need)
+{
+	static const struct
+	{
+		int64_t		milliseconds;
+		const char *text;
+	}			cases[] =
+	{
+		{0, "0"}, {1, "0.001"}, {10, "0.010"}, {100, "0.100"}, {1000, "1"}, {1001, "1.001"}, {-1, "-0.001"},
+		{-1500, "-1.500"}, {1435781451781, "1435781451.781"}, {1435781451000, "1435781451"},
+		{INT64_MAX, "9223372036854775.807"}, {INT64_MIN, "-9223372036854775.808"},
+	};
+
+	for (size_t i = 0; i < TSDB_COUNT(cases); i++)
+	{
+		tsdb_json_timestamp(&out, cases[i].milliseconds);
+		expect(cases[i].text);
+	}
+}
+END_TEST
+
+START_TEST(values_are_strings_with_exponents_outside_the_plain_range)
+{
+	static const struct
+	{
+		double		value;
+		const char *text;
+	}			cases[] =
+	{
+		{0, "\"0\""}, {-0.0, "\"-0\""}, {1, "\"1\""}, {0.1, "\"0.1\""}, {-2.5, "\"-2.5\""},
+		{1e-6, "\"0.000001\""}, {9.99e-7, "\"9.99e-07\""}, {1e20, "\"100000000000000000000\""}, {1e21, "\"1e+21\""},
+		{1.7976931348623157e308, "\"1.7976931348623157e+308\""}, {5e-324, "\"5e-324\""},
+		{INFINITY, "\"+Inf\""}, {-INFINITY, "\"-Inf\""}, {NAN, "\"NaN\""},
+	};
+
+	for (size_t i = 0; i < TSDB_COUNT(cases); i++)
+	{
+		tsdb_json_value(&out, cases[i].value);
+		expect(cases[i].text);
+	}
+}
+END_TEST
+
+START_TEST(scalars_and_strings)
+{
+	TsdbQueryResult result = {.type = TSDB_VALUE_SCALAR, .t = 1500, .scalar = 1e21};
+
+	tsdb_json_query_result(&out, NULL, &result);
+	expect("{\"status\":\"success\",\"data\":{\"resultType\":\"scalar\","
+		   "\"result\":[1.500,\"1000000000000000000000\"]}}");
+	result = (TsdbQueryResult){.type = TSDB_VALUE_STRING, .t = 0, .string = TSDB_STR("a<\"b\"")};
+	tsdb_json_query_result(&out, NULL, &result);
+	expect("{\"status\":\"success\",\"data\":{\"resultType\":\"string\",\"result\":[0,\"a\\u003c\\\"b\\\"\"]}}");
+}
+END_TEST
+
+START_TEST(vectors)
+{
+	int64_t		t = 1435781451781;
+	double		v[] = {1, NAN};
+	TsdbSeriesData series[] =
+	{
+		{labels_of("up{job=\"a<b\"}"), 1, &t, &v[0]},
+		{labels_of("{}"), 1, &t, &v[1]},
+	};
+	TsdbQueryResult result = {.type = TSDB_VALUE_VECTOR, .t = t, .series = series, .n_series = 2};
+
+	tsdb_json_query_result(&out, NULL, &result);
+	expect("{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":["
+		   "{\"metric\":{\"__name__\":\"up\",\"job\":\"a<b\"},\"value\":[1435781451.781,\"1\"]},"
+		   "{\"metric\":{},\"value\":[1435781451.781,\"NaN\"]}]}}");
+	result.n_series = 0;
+	tsdb_json_query_result(&out, NULL, &result);
+	expect("{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[]}}");
+}
+END_TEST
+
+START_TEST(matrices)
+{
+	int64_t		t[] = {0, 15000, 30000};
+	double		v[] = {1, 2.5, INFINITY};
+	TsdbSeriesData series[] = {{labels_of("x"), 3, t, v}, {labels_of("y"), 0, NULL, NULL}};
+	TsdbQueryResult result = {.type = TSDB_VALUE_MATRIX, .series = series, .n_series = 2};
+
+	tsdb_json_query_result(&out, NULL, &result);
+	expect("{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":["
+		   "{\"metric\":{\"__name__\":\"x\"},\"values\":[[0,\"1\"],[15,\"2.5\"],[30,\"+Inf\"]]},"
+		   "{\"metric\":{\"__name__\":\"y\"}}]}}");
+}
+END_TEST
+
+START_TEST(annotations_are_cut_at_ten)
+{
+	TsdbStr		texts[12];
+	TsdbQueryResult result = {.type = TSDB_VALUE_VECTOR, .warnings = texts, .n_warnings = 12, .infos = texts, .n_infos = 1};
+
+	for (size_t i = 0; i < TSDB_COUNT(texts); i++)
+		texts[i] = TSDB_STR("w>");
+	tsdb_json_query_result(&out, NULL, &result);
+	expect("{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[]},\"warnings\":["
+		   "\"w\\u003e\",\"w\\u003e\",\"w\\u003e\",\"w\\u003e\",\"w\\u003e\","
+		   "\"w\\u003e\",\"w\\u003e\",\"w\\u003e\",\"w\\u003e\",\"w\\u003e\","
+		   "\"2 more warning annotations omitted\"],\"infos\":[\"w\\u003e\"]}");
+	result.n_warnings = 10;
+	result.infos = texts;
+	result.n_infos = 11;
+	tsdb_json_query_result(&out, NULL, &result);
+	ck_assert_ptr_null(strstr(tsdb_buffer_cstring(&out), "warning annotations"));
+	ck_assert_ptr_nonnull(strstr(tsdb_buffer_cstring(&out), "\"1 more info annotations omitted\"]}"));
+}
+END_TEST
+
+START_TEST(errors)
+{
+	tsdb_json_error(&out, "bad_data", TSDB_STR("invalid parameter \"query\": 1:3: parse error: unexpected <op:>>"));
+	expect("{\"status\":\"error\",\"errorType\":\"bad_data\","
+		   "\"error\":\"invalid parameter \\\"query\\\": 1:3: parse error: unexpected \\u003cop:\\u003e\\u003e\"}");
+}
+END_TEST
+
+static void
+count_interrupt(void *context)
+{
+	++*(int *) context;
+}
+
+START_TEST(interrupts_are_polled_per_series)
+{
+	int64_t		t = 0;
+	double		v = 0;
+	int			polls = 0;
+	TsdbEnv		env = {count_interrupt, &polls};
+	TsdbSeriesData series[] = {{labels_of("a"), 1, &t, &v}, {labels_of("b"), 1, &t, &v}, {labels_of("c"), 1, &t, &v}};
+	TsdbQueryResult result = {.type = TSDB_VALUE_MATRIX, .series = series, .n_series = 3};
+
+	tsdb_json_query_result(&out, &env, &result);
+	ck_assert_int_eq(polls, 3);
+}
+END_TEST
+
+Suite	   *json_suite(void);
+
+Suite *
+json_suite(void)
+{
+	Suite	   *suite = suite_create("json");
+	TCase	   *basics = tcase_create("basics");
+	TCase	   *results = tcase_create("results");
+
+	tcase_add_checked_fixture(basics, setup, teardown);
+	tcase_add_test(basics, strings_escape_what_json_needs);
+	tcase_add_test(basics, html_is_escaped_in_messages_only);
+	tcase_add_test(basics, bytes_that_are_not_utf8_become_the_replacement_character);
+	tcase_add_test(basics, timestamps_have_the_decimals_they_need);
+	tcase_add_test(basics, values_are_strings_with_exponents_outside_the_plain_range);
+	suite_add_tcase(suite, basics);
+	tcase_add_checked_fixture(results, setup, teardown);
+	tcase_add_test(results, scalars_and_strings);
+	tcase_add_test(results, vectors);
+	tcase_add_test(results, matrices);
+	tcase_add_test(results, annotations_are_cut_at_ten);
+	tcase_add_test(results, errors);
+	tcase_add_test(results, interrupts_are_polled_per_series);
+	suite_add_tcase(suite, results);
+	return suite;
+}
