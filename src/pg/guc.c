@@ -83,17 +83,19 @@ pgtsdb_define_settings(void)
 							NULL,
 							&pgtsdb_max_ingest_body, 64, 1, 1023, PGC_SUSET, GUC_UNIT_MB, NULL, NULL, NULL);
 
-	/* Sizes shared memory, so it exists only when we are preloaded. */
+	/* Sizes of shared memory exist only when we are preloaded. */
 	if (process_shared_preload_libraries_in_progress)
+	{
 		DefineCustomIntVariable("pgtsdb.max_series",
 								"Active series that shared memory has room for.",
 								"About 130 bytes each. Writers look up series beyond it in the tables, which is slower.",
 								&pgtsdb_max_series, 250000, 1000, 100000000, PGC_POSTMASTER, 0, NULL, NULL, NULL);
 
-	DefineCustomIntVariable("pgtsdb.max_targets",
-							"Scrape targets whose last scrape is remembered for tsdb.targets.",
-							"Takes about 400 bytes of shared memory each. Further targets are scraped, but their health shows as unknown.",
-							&pgtsdb_max_targets, 5000, 10, 1000000, PGC_POSTMASTER, 0, NULL, NULL, NULL);
+		DefineCustomIntVariable("pgtsdb.max_targets",
+								"Scrape targets whose last scrape is remembered for tsdb.targets.",
+								"Takes about 400 bytes of shared memory each. Further targets are scraped, but their health shows as unknown.",
+								&pgtsdb_max_targets, 5000, 10, 1000000, PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	}
 
 	DefineCustomIntVariable("pgtsdb.query_lookback",
 							"How far an instant selector looks back for the latest sample of a series.",
