@@ -20,6 +20,8 @@ FUZZ_REPLAYS = $(FUZZ_FORMATS:%=$(UNIT_DIR)/fuzz_%)
 
 unit: $(UNIT_DIR)/unit $(FUZZ_REPLAYS)
 	$(UNIT_DIR)/unit
+	@for format in $(notdir $(wildcard test/fuzz/corpus/*)); do test -f test/fuzz/fuzz_$$format.c || \
+		{ echo "a corpus without a target: $$format"; exit 1; }; done
 	@for format in $(FUZZ_FORMATS); do $(UNIT_DIR)/fuzz_$$format test/fuzz/corpus/$$format || exit 1; done
 
 $(UNIT_DIR)/unit: $(UNIT_TEST_OBJS) $(UNIT_DIR)/libcore.a
