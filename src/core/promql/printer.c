@@ -229,13 +229,49 @@ print_at(TsdbBuffer *buffer, const TsdbTimeShift *shift)
 	}
 }
 
+/* Has no operator outside of its parentheses, not even a sign. */
+static bool
+is_single(const TsdbExpr *expr)
+{
+	return expr->kind == TSDB_EXPR_NUMBER || expr->duration.in_parens || expr->duration.op <= TSDB_DURATION_MAX_OF;
+}
+
+/* One operand with or without a sign, which is all that an offset takes unless told otherwise. */
+static bool
+is_operand(const TsdbExpr *expr)
+{
+	return is_single(expr) || (expr->duration.lhs == NULL && is_single(expr->duration.rhs));
+}
+
+/*
+ * An offset is a whole expression only when it begins with a parenthesis or with two
+ * signs, so where there are less of these, plus signs make up for them.
+ */
+static void
+print_offset_expr(TsdbBuffer *buffer, const TsdbExpr *offset)
+{
+	TsdbBuffer	text;
+	size_t		signs = 0;
+
+	tsdb_buffer_init(&text, buffer->arena, 64);
+	print_duration_expr(&text, &offset->duration);
+	while (signs < text.len && text.data[signs] == '-')
+		signs++;
+	if (!is_operand(offset) && text.data[0] != '(' && signs < 2)
+		print_text(buffer, signs == 0 ? "++" : "+");
+	tsdb_buffer_append(buffer, text.data, text.len);
+}
+
 static void
 print_offset(TsdbBuffer *buffer, const TsdbTimeShift *shift)
 {
 	if (!shift->has_offset)
 		return;
 	print_text(buffer, " offset ");
-	print_duration(buffer, shift->offset_expr, shift->offset_ms);
+	if (shift->offset_expr != NULL)
+		print_offset_expr(buffer, shift->offset_expr);
+	else
+		tsdb_promql_print_duration(buffer, shift->offset_ms);
 }
 
 static void
