@@ -246,11 +246,11 @@ START_TEST(openmetrics)
 				"# EOF\n\n",
 				"metadata x counter|say \"hi\"|seconds\n"
 				"x_total{a=\"1\"} | x_total{a=\"1\"} | 5 @ 1600000000789\n"
-				"unsupported exemplar x_total{a=\"1\"}\n"
+				"unsupported exemplars x_total{a=\"1\"}\n"
 				"x_created | x_created | 1600000000 @ 1600000000000\n"
 				"y | y | 1 @ -500\n"
 				"z | z | 1 @ 1600000000000\n"
-				"unsupported exemplar z\n"
+				"unsupported exemplars z\n"
 				"reject 182-187 invalid timestamp: \"1e300\"\n");
 	ck_assert_int_eq(decode("x 1\n", 4, &options, out, sizeof(out), &error), TSDB_ERR_INPUT);
 	ck_assert_str_eq(out, "x | x | 1\n");

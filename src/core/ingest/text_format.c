@@ -678,7 +678,7 @@ read_series_line(Decoder *decoder)
 	decoder->result->samples++;
 	decoder->sink->samples(decoder->sink, &series.wire, &sample, 1);
 	if (exemplar && decoder->sink->unsupported != NULL)
-		decoder->sink->unsupported(decoder->sink, &series.wire, "exemplar", 1);
+		decoder->sink->unsupported(decoder->sink, &series.wire, "exemplars", 1);
 }
 
 /* ---- metadata ---- */

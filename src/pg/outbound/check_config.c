@@ -19,6 +19,7 @@
 
 #include "core/labels/labels.h"
 #include "pg/compat.h"
+#include "pg/errors.h"
 #include "pg/outbound/outbound.h"
 #include "pg/worker/worker.h"
 
@@ -150,16 +151,10 @@ check_address(const Row *row)
 }
 
 static void
-check_label(void *context, const char *key, int key_len, const char *value, int value_len)
+check_label_name(void *context, const char *key, int key_len, const char *value, int value_len)
 {
-	TsdbStr		name = {key, key_len};
-
-	if (key_len == 0)
-		refuse("labels", NULL, "a label has no name", NULL);
 	if (key_len >= 2 && key[0] == '_' && key[1] == '_')
 		refuse("label name", pnstrdup(key, key_len), "names that begin with \"__\" are reserved", NULL);
-	if (key_len > TSDB_MAX_LABEL_BYTES || value_len > TSDB_MAX_LABEL_BYTES)
-		refuse("label", pnstrdup(name.data, Min(key_len, 64)), "it is too long", NULL);
 }
 
 static void
@@ -170,11 +165,19 @@ ignore_pair(void *context, const char *key, int key_len, const char *value, int 
 static void
 check_objects(const Row *row)
 {
+	char	   *job = get_text(row, "job_name");
+	char	   *address = get_text(row, "address");
 	Datum		value;
+	TsdbLabels	labels;
+	TsdbError	error;
 
-	if (get_column(row, "labels", JSONBOID, &value) &&
-		!pgtsdb_json_pairs(DatumGetJsonbP(value), false, check_label, NULL))
-		refuse("labels", NULL, "it is not an object of strings", "Write for instance {\"env\": \"prod\"}.");
+	/* NOT NULL is checked after this */
+	if (job != NULL && address != NULL && get_column(row, "labels", JSONBOID, &value))
+	{
+		if (!pgtsdb_json_pairs(DatumGetJsonbP(value), false, check_label_name, NULL))
+			refuse("labels", NULL, "it is not an object of strings", "Write for instance {\"env\": \"prod\"}.");
+		pgtsdb_check(pgtsdb_target_labels(job, address, DatumGetJsonbP(value), &labels, &error), &error);
+	}
 	if (get_column(row, "params", JSONBOID, &value) &&
 		!pgtsdb_json_pairs(DatumGetJsonbP(value), true, ignore_pair, NULL))
 		refuse("params", NULL, "it is not an object of strings or lists of strings",

@@ -70,3 +70,60 @@ pgtsdb_json_pairs(Jsonb *object, bool lists, PgtsdbJsonPair pair, void *context)
 	}
 	return token == WJB_END_OBJECT;
 }
+
+/* ---- labels ---- */
+
+typedef struct LabelList
+{
+	TsdbLabel  *pairs;
+	size_t		n;
+	size_t		capacity;
+} LabelList;
+
+static void
+add_label(void *context, const char *key, int key_len, const char *value, int value_len)
+{
+	LabelList  *list = context;
+
+	if (list->n == list->capacity)
+	{
+		list->capacity = list->capacity == 0 ? 8 : list->capacity * 2;
+		list->pairs = list->pairs == NULL ? palloc_array(TsdbLabel, list->capacity)
+			: repalloc_array(list->pairs, TsdbLabel, list->capacity);
+	}
+	list->pairs[list->n].name = (TsdbStr) {pnstrdup(key, key_len), key_len};
+	list->pairs[list->n++].value = (TsdbStr) {pnstrdup(value, value_len), value_len};
+}
+
+bool
+pgtsdb_json_labels(Jsonb *object, TsdbLabel **pairs, size_t *n)
+{
+	LabelList	list = {0};
+
+	if (!pgtsdb_json_pairs(object, false, add_label, &list))
+		return false;
+	*pairs = list.pairs;
+	*n = list.n;
+	return true;
+}
+
+static void
+add_default_label(LabelList *list, const char *name, const char *value)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (tsdb_str_equal(list->pairs[i].name, tsdb_str(name)))
+			return;
+	add_label(list, name, (int) strlen(name), value, (int) strlen(value));
+}
+
+TsdbStatus
+pgtsdb_target_labels(const char *job, const char *address, Jsonb *own, TsdbLabels *labels, TsdbError *error)
+{
+	LabelList	list = {0};
+
+	if (!pgtsdb_json_pairs(own, false, add_label, &list))
+		return tsdb_fail(error, TSDB_ERR_LABELS, "labels are not an object of strings");
+	add_default_label(&list, "job", job);
+	add_default_label(&list, "instance", address);
+	return tsdb_labels_make(list.pairs, list.n, labels, error);
+}

@@ -13,6 +13,8 @@
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
+#include "core/labels/labels.h"
+
 /* ---- target_status.c ---- */
 
 #define PGTSDB_TARGET_ERROR_MAX 256
@@ -52,5 +54,11 @@ typedef void (*PgtsdbJsonPair) (void *context, const char *key, int key_len, con
  * the jsonb is anything else.
  */
 extern bool pgtsdb_json_pairs(Jsonb *object, bool lists, PgtsdbJsonPair pair, void *context);
+
+/* Copies of the pairs, in the order of the jsonb; false as above. */
+extern bool pgtsdb_json_labels(Jsonb *object, TsdbLabel **pairs, size_t *n);
+
+/* What a target's series get: its own labels, and job and instance unless it has them itself. */
+extern TsdbStatus pgtsdb_target_labels(const char *job, const char *address, Jsonb *own, TsdbLabels *labels, TsdbError *error);
 
 #endif							/* PGTSDB_OUTBOUND_H */
