@@ -25,6 +25,8 @@ typedef struct PgtsdbQuery
 	int64		step;			/* 0: an instant query, whose result may be a scalar, string, vector or matrix */
 } PgtsdbQuery;
 
+/* query.c */
+
 /*
  * Evaluates under the snapshot, within the limits of the settings.  The result lives in the
  * arena (see pgtsdb_query_arena).  A foreseen failure comes back as a status; what the
@@ -36,9 +38,13 @@ extern TsdbStatus pgtsdb_query_run(const PgtsdbQuery *query, Snapshot snapshot, 
 /* An arena in the context, limited by pgtsdb.query_memory_limit. */
 extern TsdbArena *pgtsdb_query_arena(MemoryContext context);
 
-/* Saturating; infinity becomes the far end of what a timestamp can say. */
+/* times.c */
+
+/* Rounds down; infinity becomes the far end of what a timestamp can say. */
 extern int64 pgtsdb_timestamp_to_ms(TimestampTz timestamp);
 /* ERRCODE_DATETIME_VALUE_OUT_OF_RANGE when a timestamptz cannot hold it. */
 extern TimestampTz pgtsdb_ms_to_timestamp(int64 ms);
+/* Days of 24 hours, months of 30 days; rounds down. */
+extern int64 pgtsdb_step_to_ms(const Interval *interval);
 
 #endif							/* PGTSDB_QUERY_H */

@@ -7,7 +7,7 @@
  *		PgtsdbCompaction sweep;
  *		bool more = true;
  *
- *		pgtsdb_compaction_start(&sweep, GetCurrentTimestamp(), false);
+ *		pgtsdb_compaction_start(&sweep, GetCurrentTimestamp(), false, false);
  *		while (more)
  *		{
  *			StartTransactionCommand();
@@ -30,6 +30,7 @@ typedef struct PgtsdbCompaction
 {
 	/* Settings of the sweep */
 	bool		force;			/* open windows too */
+	bool		wait;			/* for a group that somebody else has locked; else leave it for the next sweep */
 	int64		now;			/* milliseconds: windows that ended before are closed */
 
 	/* Where it stands: the group that the next step looks at first, and from which time */
@@ -38,19 +39,20 @@ typedef struct PgtsdbCompaction
 	int64		from;
 
 	/* What it did so far, committed or not */
-	uint64		groups;
+	uint64		windows;
 	uint64		head_rows;
 	uint64		samples;
 	uint64		chunk_rows;
 	uint64		chunk_bytes;
 } PgtsdbCompaction;
 
-extern void pgtsdb_compaction_start(PgtsdbCompaction *sweep, TimestampTz now, bool force);
+extern void pgtsdb_compaction_start(PgtsdbCompaction *sweep, TimestampTz now, bool force, bool wait);
 
 /*
- * Compacts one window of the next group that has a closed one, in the current
- * transaction, under READ COMMITTED.  False: the sweep is complete.  Pushes its own snapshots.
- * ERRCODE_T_R_SERIALIZATION_FAILURE when a row changed under it: abort and repeat.
+ * Compacts one window of the next group that has a closed one, or makes the partition
+ * it needs, in the current transaction, which must be READ COMMITTED.  False: the sweep is complete.
+ * Pushes its own snapshots and acts as the owner.  ERRCODE_T_R_SERIALIZATION_FAILURE when a
+ * row changed under it: abort and repeat.  One step per transaction keeps the order of locks (locks.h).
  */
 extern bool pgtsdb_compaction_step(PgtsdbCompaction *sweep);
 
