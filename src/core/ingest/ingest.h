@@ -28,6 +28,7 @@ struct TsdbWireSeries
 	/* Decode, sort and check the labels: TSDB_ERR_LABELS, TSDB_ERR_ENCODING, TSDB_ERR_INPUT. Strings live in the arena or in raw. */
 	TsdbStatus	(*labels) (const TsdbWireSeries *series, TsdbArena *arena, TsdbLabels *labels, TsdbError *error);
 	const void *decoder;		/* belongs to labels() */
+	TsdbHash	memo;			/* belongs to the sink's announce(); 0, 0 before it */
 };
 
 typedef struct TsdbMetadata
@@ -53,6 +54,11 @@ struct TsdbSampleSink
 	/* native histograms and exemplars that this version does not store: counted, not lost silently */
 	void		(*unsupported) (TsdbSampleSink *sink, const TsdbWireSeries *series, const char *what, size_t n);
 	void	   *context;
+	/*
+	 * A decoder that knows its series before it hands out their samples tells of each a few
+	 * series ahead, so that the sink may have memory fetched meanwhile.
+	 */
+	void		(*announce) (TsdbSampleSink *sink, TsdbWireSeries *series);
 };
 
 /* remote_write.c: io.prometheus.write.v1 (prompb WriteRequest), snappy block format */

@@ -23,6 +23,7 @@
 #include <snappy-c.h>
 
 #define MIN_ROOM 256
+#define ANNOUNCE_AHEAD 12		/* series: some hundred nanoseconds, as long as memory takes to answer */
 
 typedef struct WireEntry
 {
@@ -388,10 +389,14 @@ decompress(TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimit
 static void
 feed(TsdbSampleSink *sink, const Walker *walker)
 {
+	size_t		announced = 0;
+
 	for (size_t i = 0; i < walker->n_entries; i++)
 	{
 		const WireEntry *entry = &walker->entries[i];
 
+		while (sink->announce != NULL && announced < walker->n_entries && announced < i + ANNOUNCE_AHEAD)
+			sink->announce(sink, &walker->entries[announced++].series);
 		if (entry->n_samples > 0)
 			sink->samples(sink, &entry->series, walker->samples + entry->first_sample, entry->n_samples);
 		if (entry->n_histograms > 0 && sink->unsupported != NULL)

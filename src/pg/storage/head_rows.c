@@ -7,7 +7,7 @@
  * row would get few of them, those of a quarter of a minute share a row and carry
  * their distance to its timestamp.
  *
- * Rows that a group's hint says may be there already are compared with the
+ * Rows that hints in shared memory say may be there already are compared with the
  * stored ones first: the same value is accepted and not stored again, another
  * value loses.  This is exact for what the transaction wrote itself and for what
  * was committed before, as long as it has not been compacted; two writers
@@ -123,8 +123,9 @@ static RowGroup *find_group(PgtsdbHeadRows *rows, uint64 key);
 static TimeRow *find_row(PgtsdbHeadRows *rows, RowGroup *group, int64 t);
 static RowGroup **sorted_groups(PgtsdbHeadRows *rows);
 static void flush_group(PgtsdbHeadRows *rows, RowGroup *group);
-static PgtsdbGroupHint *group_hint(PgtsdbHeadRows *rows, int32 part, int32 group_id);
-static void raise_last_ts(PgtsdbGroupHint *hint, int64 t);
+static bool may_be_stored(PgtsdbHeadRows *rows, PgtsdbSeriesRef series, const TimeRow *row);
+static PgtsdbColumnsHint *columns_hint(PgtsdbHeadRows *rows, PgtsdbSeriesRef series);
+static uint32 newest_second(PgtsdbHeadRows *rows, int32 part, int32 group_id);
 static void settle_row(PgtsdbHeadRows *rows, PgtsdbSeriesRef series, TimeRow *row);
 static void order_columns(PgtsdbHeadRows *rows, TimeRow *row);
 static void count_again(PgtsdbIngestResult *result, PgtsdbSeriesRef series, int64 t, double first, double v);
@@ -163,6 +164,13 @@ static inline int32
 group_of_key(uint64 key)
 {
 	return (int32) (uint32) key;
+}
+
+/* As hints have them. */
+static inline uint32
+seconds(int64 t)
+{
+	return t <= 0 ? 0 : (uint32) Min(t / 1000, PG_UINT32_MAX);
 }
 
 /* ---- collecting ---- */
@@ -326,17 +334,16 @@ static void
 flush_group(PgtsdbHeadRows *rows, RowGroup *group)
 {
 	PgtsdbSeriesRef series = {part_of_key(group->key), group_of_key(group->key), 0};
-	PgtsdbGroupHint *hint = group_hint(rows, series.part, series.group_id);
-	int64		last_ts = (int64) pg_atomic_read_u64(&hint->last_ts);
+	PgtsdbGroupHint *hint = pgtsdb_cache_group(rows->identity, series.part, series.group_id);
 
-	/* Others learn of the new timestamps before our rows can be committed, so that they compare then. */
-	raise_last_ts(hint, group->rows[group->n_rows - 1].t);
 	for (uint32 i = 0; i < group->n_rows; i++)
 	{
-		settle_row(rows, series, &group->rows[i]);
-		if (group->rows[i].t <= last_ts)
-			settle_with_stored(rows, series, &group->rows[i]);
-		rows->result->samples += group->rows[i].n;
+		TimeRow    *row = &group->rows[i];
+
+		settle_row(rows, series, row);
+		if (may_be_stored(rows, series, row))
+			settle_with_stored(rows, series, row);
+		rows->result->samples += row->n;
 	}
 	join_sparse_rows(rows, group);
 	for (uint32 i = 0; i < group->n_rows; i++)
@@ -345,34 +352,65 @@ flush_group(PgtsdbHeadRows *rows, RowGroup *group)
 	mark_seen(rows->batch, series.group_id, hint);
 }
 
-/* Of a group that shared memory does not know, the newest row is looked up. */
-static PgtsdbGroupHint *
-group_hint(PgtsdbHeadRows *rows, int32 part, int32 group_id)
+/*
+ * Whether any of the row's samples is not later than all that were stored of its
+ * series, as far as hints tell.  Others learn of these samples here, before they can be committed,
+ * so that they compare then.
+ */
+static bool
+may_be_stored(PgtsdbHeadRows *rows, PgtsdbSeriesRef series, const TimeRow *row)
 {
-	PgtsdbGroupHint *hint = pgtsdb_cache_find_group(rows->identity, part, group_id);
-	int64		last_ts = PG_INT64_MIN;
+	uint32		second = seconds(row->t);
+	PgtsdbColumnsHint *hint = NULL;
+	bool		stored = false;
+	int			block = -1;
 
-	if (hint != NULL)
-		return hint;
+	for (uint32 i = 0; i < row->n; i++)
+	{
+		uint32	   *last;
+
+		series.col = (int16) row->samples[i].col;
+		if (series.col / PGTSDB_HINT_COLUMNS != block)
+		{
+			hint = columns_hint(rows, series);
+			block = series.col / PGTSDB_HINT_COLUMNS;
+		}
+		last = &hint->last_second[series.col % PGTSDB_HINT_COLUMNS];
+		if (second > *last)
+			*last = second;
+		else
+			stored = true;
+	}
+	return stored;
+}
+
+/* Columns that no cache knows may have samples up to the newest row of their group. */
+static PgtsdbColumnsHint *
+columns_hint(PgtsdbHeadRows *rows, PgtsdbSeriesRef series)
+{
+	int32		block = series.col / PGTSDB_HINT_COLUMNS;
+	PgtsdbColumnsHint *hint = pgtsdb_cache_find_columns(rows->identity, series.part, series.group_id, block);
+
+	if (hint == NULL)
+		hint = pgtsdb_cache_add_columns(rows->identity, series.part, series.group_id, block,
+										newest_second(rows, series.part, series.group_id));
+	return hint;
+}
+
+static uint32
+newest_second(PgtsdbHeadRows *rows, int32 part, int32 group_id)
+{
+	int64		newest;
+
 	pgtsdb_scan_clear(&rows->stored);
 	pgtsdb_scan_key_int4(&rows->stored, 1, BTEqualStrategyNumber, part);
 	pgtsdb_scan_key_int4(&rows->stored, 2, BTEqualStrategyNumber, group_id);
 	pgtsdb_scan_start(&rows->stored);
+	if (!pgtsdb_scan_last_entry(&rows->stored))
+		return 0;
 	/* Its samples may be somewhat later than the row. */
-	if (pgtsdb_scan_last_entry(&rows->stored))
-		last_ts = DatumGetInt64(pgtsdb_scan_entry(&rows->stored, 3));
-	if (last_ts > PG_INT64_MIN && last_ts < PG_INT64_MAX - PGTSDB_HEAD_SPAN_LIMIT)
-		last_ts += PGTSDB_HEAD_SPAN_LIMIT - 1;
-	return pgtsdb_cache_add_group(rows->identity, part, group_id, last_ts);
-}
-
-static void
-raise_last_ts(PgtsdbGroupHint *hint, int64 t)
-{
-	uint64		last_ts = pg_atomic_read_u64(&hint->last_ts);
-
-	while ((int64) last_ts < t && !pg_atomic_compare_exchange_u64(&hint->last_ts, &last_ts, (uint64) t))
-		;
+	newest = DatumGetInt64(pgtsdb_scan_entry(&rows->stored, 3));
+	return newest > PG_INT64_MAX - PGTSDB_HEAD_SPAN_LIMIT ? PG_UINT32_MAX : seconds(newest + PGTSDB_HEAD_SPAN_LIMIT);
 }
 
 /* ---- duplicates ---- */

@@ -96,6 +96,8 @@ static void refuse_transaction(void);
 static void lock_parts(const PgtsdbTenant *tenant);
 static uint64 tenant_identity(const PgtsdbTenant *tenant);
 static bool is_our_part(const PgtsdbIngest *ingest, int32 part);
+static void take_announcement(TsdbSampleSink *sink, TsdbWireSeries *series);
+static TsdbHash raw_key(const PgtsdbIngest *ingest, const TsdbWireSeries *series);
 static void take_samples(TsdbSampleSink *sink, const TsdbWireSeries *series, const TsdbSample *samples, size_t n);
 static void take_metadata(TsdbSampleSink *sink, const TsdbMetadata *metadata);
 static void take_reject(TsdbSampleSink *sink, const TsdbError *error);
@@ -132,7 +134,14 @@ pgtsdb_ingest_begin(const PgtsdbIngestOptions *options)
 	ingest->identity = tenant_identity(options->tenant);
 	ingest->rows = pgtsdb_head_rows_create(ingest->identity);
 	ingest->metadata = pgtsdb_metadata_create();
-	ingest->sink = (TsdbSampleSink) {take_samples, take_metadata, take_reject, take_unsupported, ingest};
+	ingest->sink = (TsdbSampleSink) {
+		.samples = take_samples,
+		.metadata = take_metadata,
+		.reject = take_reject,
+		.unsupported = take_unsupported,
+		.announce = take_announcement,
+		.context = ingest
+	};
 	ingest->context = context;
 	ingest->sender_context = AllocSetContextCreate(context, "pgtsdb ingest sender", ALLOCSET_DEFAULT_SIZES);
 	ingest->waiting_context = AllocSetContextCreate(context, "pgtsdb ingest unknown series", ALLOCSET_DEFAULT_SIZES);
@@ -239,10 +248,24 @@ pgtsdb_ingest_sink(PgtsdbIngest *ingest)
 /* ---- samples ---- */
 
 static void
+take_announcement(TsdbSampleSink *sink, TsdbWireSeries *series)
+{
+	series->memo = raw_key(sink->context, series);
+	pgtsdb_cache_prefetch(series->memo);
+}
+
+static TsdbHash
+raw_key(const PgtsdbIngest *ingest, const TsdbWireSeries *series)
+{
+	return tsdb_hash(series->raw.data, series->raw.len, ingest->seed);
+}
+
+static void
 take_samples(TsdbSampleSink *sink, const TsdbWireSeries *series, const TsdbSample *samples, size_t n)
 {
 	PgtsdbIngest *ingest = sink->context;
-	TsdbHash	key = tsdb_hash(series->raw.data, series->raw.len, ingest->seed);
+	bool		announced = series->memo.lo != 0 || series->memo.hi != 0;
+	TsdbHash	key = announced ? series->memo : raw_key(ingest, series);
 	PgtsdbSeriesRef ref;
 	bool		committed;
 	TsdbLabels	labels;

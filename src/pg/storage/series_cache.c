@@ -47,7 +47,7 @@
 #define PROBES 16
 #define LOCAL_SERIES 25000		/* series that a backend without shared memory remembers */
 #define KEYS_PER_SERIES 2		/* the sender's bytes and the canonical labels */
-#define SERIES_PER_GROUP 8		/* that the group table has room for: groups of less are rare enough */
+#define SERIES_PER_HINT 16		/* that the tables of hints have room for: smaller groups are rare enough */
 #define MAX_PENDING 1000000		/* keys of new series that one transaction remembers */
 
 typedef struct SeriesSlot
@@ -64,10 +64,11 @@ StaticAssertDecl(sizeof(SeriesSlot) == 32, "two slots fill a cache line");
 
 typedef struct Cache
 {
-	uint32		series_mask;	/* number of slots - 1; the array has PROBES more */
-	uint32		groups_mask;
+	uint32		series_mask;	/* number of slots - 1; the arrays have PROBES more */
+	uint32		hints_mask;
 	SeriesSlot *series;
 	PgtsdbGroupHint *groups;
+	PgtsdbColumnsHint *columns;
 } Cache;
 
 /* A key whose series row is not committed yet. */
@@ -159,11 +160,12 @@ static Size
 cache_size(int max_series, Cache *layout)
 {
 	uint64		series = pg_nextpower2_64((uint64) max_series * KEYS_PER_SERIES * 3 / 2);
-	uint64		groups = pg_nextpower2_64(Max(max_series / SERIES_PER_GROUP, 1024));
+	uint64		hints = pg_nextpower2_64(Max(max_series / SERIES_PER_HINT, 1024));
 
 	layout->series_mask = series - 1;
-	layout->groups_mask = groups - 1;
-	return PG_CACHE_LINE_SIZE + (series + PROBES) * sizeof(SeriesSlot) + (groups + PROBES) * sizeof(PgtsdbGroupHint);
+	layout->hints_mask = hints - 1;
+	return PG_CACHE_LINE_SIZE + (series + PROBES) * sizeof(SeriesSlot) +
+		(hints + PROBES) * (sizeof(PgtsdbGroupHint) + sizeof(PgtsdbColumnsHint));
 }
 
 static void
@@ -171,6 +173,7 @@ place_cache(Cache *layout, char *memory)
 {
 	layout->series = (SeriesSlot *) TYPEALIGN(PG_CACHE_LINE_SIZE, memory);
 	layout->groups = (PgtsdbGroupHint *) (layout->series + layout->series_mask + 1 + PROBES);
+	layout->columns = (PgtsdbColumnsHint *) (layout->groups + layout->hints_mask + 1 + PROBES);
 	cache = *layout;
 }
 
@@ -372,62 +375,117 @@ pgtsdb_cache_forget(Oid series_table, const PgtsdbSeriesRef *series, size_t n)
 	CacheInvalidateRelcacheByRelid(series_table);
 }
 
-/* ---- groups ---- */
+/* ---- hints ---- */
 
-static PgtsdbGroupHint *
-group_home(uint64 identity, int32 part, int32 group_id)
+/* An array of hints, whatever follows their owners. */
+typedef struct HintTable
 {
-	uint64		key[2] = {identity, ((uint64) (uint32) part << 32) | (uint32) group_id};
+	char	   *slots;
+	Size		slot_size;
+} HintTable;
 
-	need_cache();
-	return &cache.groups[tsdb_hash(key, sizeof(key), 0).lo & cache.groups_mask];
+static inline PgtsdbHintOwner *
+hint_home(HintTable table, const PgtsdbHintOwner *owner)
+{
+	uint64		key[2] = {owner->identity + (uint32) owner->block, ((uint64) (uint32) owner->part << 32) | (uint32) owner->group_id};
+
+	return (PgtsdbHintOwner *) (table.slots + (tsdb_hash(key, sizeof(key), 0).lo & cache.hints_mask) * table.slot_size);
 }
 
-PgtsdbGroupHint *
-pgtsdb_cache_find_group(uint64 identity, int32 part, int32 group_id)
+static inline PgtsdbHintOwner *
+hint_after(HintTable table, PgtsdbHintOwner *slot, int n)
 {
-	PgtsdbGroupHint *hint = group_home(identity, part, group_id);
+	return (PgtsdbHintOwner *) ((char *) slot + n * table.slot_size);
+}
 
-	for (int i = 0; i < PROBES; i++, hint++)
+/* NULL: not known, or just being given away. */
+static PgtsdbHintOwner *
+find_hint(HintTable table, const PgtsdbHintOwner *owner)
+{
+	PgtsdbHintOwner *slot = hint_home(table, owner);
+
+	for (int i = 0; i < PROBES; i++, slot = hint_after(table, slot, 1))
 	{
-		uint32		version = pg_atomic_read_u32(&hint->version);
+		uint32		version = pg_atomic_read_u32(&slot->version);
 
 		if (version == 0)
 			return NULL;
 		pg_read_barrier();
-		if ((version & 1) == 0 && hint->group_id == group_id && hint->part == part && hint->identity == identity)
-			return hint;
+		if ((version & 1) == 0 && slot->group_id == owner->group_id && slot->part == owner->part &&
+			slot->block == owner->block && slot->identity == owner->identity)
+			return slot;
 	}
 	return NULL;
 }
 
-PgtsdbGroupHint *
-pgtsdb_cache_add_group(uint64 identity, int32 part, int32 group_id, int64 last_ts)
+/* Claims a free slot, or takes one from somebody; the caller fills it in and releases it. */
+static PgtsdbHintOwner *
+claim_hint(HintTable table, const PgtsdbHintOwner *owner, uint32 *version)
 {
-	PgtsdbGroupHint *home = group_home(identity, part, group_id);
-	PgtsdbGroupHint *hint = NULL;
-	uint32		version = 0;
+	PgtsdbHintOwner *home = hint_home(table, owner);
+	PgtsdbHintOwner *slot = NULL;
 
-	for (int i = 0; i < PROBES && hint == NULL; i++)
-		if (pg_atomic_read_u32(&home[i].version) == 0 && claim_version(&home[i].version, 0))
-			hint = &home[i];
-	while (hint == NULL)
+	for (int i = 0; i < PROBES && slot == NULL; i++)
 	{
-		PgtsdbGroupHint *victim = &home[pg_prng_uint64_range(&pg_global_prng_state, 0, PROBES - 1)];
+		PgtsdbHintOwner *candidate = hint_after(table, home, i);
 
-		version = pg_atomic_read_u32(&victim->version);
-		if (claim_version(&victim->version, version))
-			hint = victim;
+		*version = 0;
+		if (pg_atomic_read_u32(&candidate->version) == 0 && claim_version(&candidate->version, 0))
+			slot = candidate;
 	}
+	while (slot == NULL)
+	{
+		PgtsdbHintOwner *victim = hint_after(table, home, (int) pg_prng_uint64_range(&pg_global_prng_state, 0, PROBES - 1));
 
-	hint->identity = identity;
-	hint->part = part;
-	hint->group_id = group_id;
-	pg_atomic_write_u64(&hint->last_ts, (uint64) last_ts);
+		*version = pg_atomic_read_u32(&victim->version);
+		if (claim_version(&victim->version, *version))
+			slot = victim;
+	}
+	slot->identity = owner->identity;
+	slot->part = owner->part;
+	slot->group_id = owner->group_id;
+	slot->block = owner->block;
+	return slot;
+}
+
+PgtsdbGroupHint *
+pgtsdb_cache_group(uint64 identity, int32 part, int32 group_id)
+{
+	HintTable	table = {(char *) cache.groups, sizeof(PgtsdbGroupHint)};
+	PgtsdbHintOwner owner = {.part = part, .identity = identity, .group_id = group_id};
+	PgtsdbGroupHint *hint = (PgtsdbGroupHint *) find_hint(table, &owner);
+	uint32		version;
+
+	if (hint != NULL)
+		return hint;
+	hint = (PgtsdbGroupHint *) claim_hint(table, &owner, &version);
 	/* Somewhere in the lower half: others that start cold as well get other numbers, and there is room to count up. */
-	pg_atomic_write_u32(&hint->next_n, pg_prng_uint32(&pg_global_prng_state) & 0x7fff);
+	pg_atomic_write_u32(&hint->next_n, pg_prng_uint32(&pg_global_prng_state) & 0x3fff);
 	pg_atomic_write_u32(&hint->seen_hour, 0);
-	release_version(&hint->version, version);
+	release_version(&hint->owner.version, version);
+	return hint;
+}
+
+PgtsdbColumnsHint *
+pgtsdb_cache_find_columns(uint64 identity, int32 part, int32 group_id, int32 block)
+{
+	HintTable	table = {(char *) cache.columns, sizeof(PgtsdbColumnsHint)};
+	PgtsdbHintOwner owner = {.part = part, .identity = identity, .group_id = group_id, .block = block};
+
+	return (PgtsdbColumnsHint *) find_hint(table, &owner);
+}
+
+PgtsdbColumnsHint *
+pgtsdb_cache_add_columns(uint64 identity, int32 part, int32 group_id, int32 block, uint32 last_second)
+{
+	HintTable	table = {(char *) cache.columns, sizeof(PgtsdbColumnsHint)};
+	PgtsdbHintOwner owner = {.part = part, .identity = identity, .group_id = group_id, .block = block};
+	uint32		version;
+	PgtsdbColumnsHint *hint = (PgtsdbColumnsHint *) claim_hint(table, &owner, &version);
+
+	for (int i = 0; i < PGTSDB_HINT_COLUMNS; i++)
+		hint->last_second[i] = last_second;
+	release_version(&hint->owner.version, version);
 	return hint;
 }
 

@@ -40,23 +40,37 @@ extern void pgtsdb_cache_publish(TsdbHash key, PgtsdbSeriesRef series, bool comm
 extern void pgtsdb_cache_forget(Oid series_table, const PgtsdbSeriesRef *series, size_t n);
 
 /*
- * Hints about a group.  Slots may be given to another group at any time, so that a value may
- * come from there: each use must be harmless then.
+ * Hints.  A slot may be given to another owner at any time, so a value may come
+ * from there or be lost: each use must be harmless then.
  */
-typedef struct PgtsdbGroupHint
+typedef struct PgtsdbHintOwner
 {
-	pg_atomic_uint32 version;	/* 0: free; odd: being changed */
+	pg_atomic_uint32 version;	/* 0: free; odd: being given to another owner */
 	int32		part;
 	uint64		identity;
-	pg_atomic_uint64 last_ts;	/* no row of head has a later timestamp; as int64 */
+	int32		group_id;
+	int32		block;			/* of columns; of a group as a whole 0 */
+} PgtsdbHintOwner;
+
+typedef struct PgtsdbGroupHint
+{
+	PgtsdbHintOwner owner;
 	pg_atomic_uint32 next_n;	/* next value for head.n */
 	pg_atomic_uint32 seen_hour; /* hours since 1970 of the last update of last_seen */
-	int32		group_id;
 } PgtsdbGroupHint;
 
-/* NULL: not known, or the slot is being changed. */
-extern PgtsdbGroupHint *pgtsdb_cache_find_group(uint64 identity, int32 part, int32 group_id);
-/* Remembers the group; last_ts as read from head.  Never NULL. */
-extern PgtsdbGroupHint *pgtsdb_cache_add_group(uint64 identity, int32 part, int32 group_id, int64 last_ts);
+#define PGTSDB_HINT_COLUMNS 64
+
+/* No sample of head is later than this, column by column, in seconds (rounded down, 0 before 1970). */
+typedef struct PgtsdbColumnsHint
+{
+	PgtsdbHintOwner owner;
+	uint32		last_second[PGTSDB_HINT_COLUMNS];
+} PgtsdbColumnsHint;
+
+extern PgtsdbGroupHint *pgtsdb_cache_group(uint64 identity, int32 part, int32 group_id);
+/* NULL: not known, then find out and add. */
+extern PgtsdbColumnsHint *pgtsdb_cache_find_columns(uint64 identity, int32 part, int32 group_id, int32 block);
+extern PgtsdbColumnsHint *pgtsdb_cache_add_columns(uint64 identity, int32 part, int32 group_id, int32 block, uint32 last_second);
 
 #endif							/* PGTSDB_SERIES_CACHE_H */
