@@ -5,6 +5,7 @@
 #include <check.h>
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/base.h"
@@ -22,6 +23,16 @@ teardown(void)
 {
 	tsdb_arena_free(&arena);
 	ck_assert_uint_eq(arena.acquired, 0);
+}
+
+/* Xorshift: the same numbers in every run. */
+static uint64_t
+next_random(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
 }
 
 /* ---- arena ---- */
@@ -150,6 +161,51 @@ START_TEST(reader_fails_at_the_end_and_stays_failed)
 }
 END_TEST
 
+START_TEST(reader_never_passes_the_end)
+{
+	TsdbBuffer	buffer;
+
+	tsdb_buffer_init(&buffer, &arena, 0);
+	tsdb_buffer_varint(&buffer, UINT64_MAX);
+	tsdb_buffer_varint(&buffer, 300);
+	tsdb_buffer_append(&buffer, "text", 4);
+	for (size_t len = 0; len <= buffer.len; len++)
+	{
+		/* a copy of just these bytes, so that the sanitizer sees a byte too many */
+		uint8_t    *cut = tsdb_alloc(&arena, len);
+		TsdbReader	reader;
+
+		memcpy(cut, buffer.data, len);
+		reader = tsdb_reader(cut, len);
+		tsdb_read_varint(&reader);
+		tsdb_read_varint(&reader);
+		tsdb_read_bytes(&reader, 4);
+		ck_assert_int_eq(reader.failed, len < buffer.len);
+	}
+}
+END_TEST
+
+START_TEST(buffer_grows_and_terminates)
+{
+	TsdbBuffer	buffer;
+	char		wanted[4000];
+
+	tsdb_buffer_init(&buffer, &arena, 0);
+	for (int i = 0; i < 1000; i++)
+	{
+		memset(wanted + buffer.len, 'a' + i % 26, 3);
+		if (i % 2 == 0)
+			tsdb_buffer_printf(&buffer, "%c%c%c", 'a' + i % 26, 'a' + i % 26, 'a' + i % 26);
+		else
+			tsdb_buffer_append(&buffer, wanted + buffer.len, 3);
+	}
+	wanted[buffer.len] = '\0';
+	ck_assert_uint_eq(buffer.len, 3000);
+	ck_assert_str_eq(tsdb_buffer_cstring(&buffer), wanted);
+	ck_assert_uint_eq(buffer.len, 3000);
+}
+END_TEST
+
 START_TEST(zigzag_round_trip)
 {
 	const int64_t values[] = {0, 1, -1, 63, -64, INT64_MAX, INT64_MIN, INT64_MIN + 1};
@@ -186,6 +242,55 @@ START_TEST(utf8_valid_prefix)
 
 	for (size_t i = 0; i < TSDB_COUNT(cases); i++)
 		ck_assert_uint_eq(tsdb_utf8_valid_prefix(cases[i].text, strlen(cases[i].text)), cases[i].valid);
+}
+END_TEST
+
+/* The definition, byte by byte: what the fast one has to agree with. */
+static bool
+is_utf8(const unsigned char *p, size_t len)
+{
+	while (len > 0)
+	{
+		size_t		n = p[0] < 0x80 ? 1 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+		uint32_t	code = p[0] & (n == 1 ? 0x7f : 0xff >> (n + 1));
+		static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+
+		if ((p[0] >= 0x80 && p[0] < 0xc0) || p[0] >= 0xf8 || n > len)
+			return false;
+		for (size_t i = 1; i < n; i++)
+		{
+			if (p[i] >> 6 != 2)
+				return false;
+			code = code << 6 | (p[i] & 0x3f);
+		}
+		if (code < least[n] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
+			return false;
+		p += n;
+		len -= n;
+	}
+	return true;
+}
+
+START_TEST(utf8_agrees_with_its_definition)
+{
+	static const unsigned char bytes[] = {'a', 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc2, 0xdf, 0xe0, 0xe1, 0xed, 0xef,
+	0xf0, 0xf1, 0xf4, 0xf5, 0xff};
+	uint64_t	state = 3;
+
+	for (int i = 0; i < 100000; i++)
+	{
+		unsigned char text[12];
+		size_t		len = next_random(&state) % sizeof(text);
+		size_t		valid;
+
+		for (size_t j = 0; j < len; j++)
+			text[j] = bytes[next_random(&state) % sizeof(bytes)];
+		valid = tsdb_utf8_valid_prefix((char *) text, len);
+		ck_assert(is_utf8(text, valid));
+		/* and nothing longer is */
+		for (size_t longer = valid + 1; longer <= len; longer++)
+			ck_assert(!is_utf8(text, longer));
+	}
 }
 END_TEST
 
@@ -250,9 +355,7 @@ START_TEST(every_double_reads_back)
 		double		value;
 		double		back;
 
-		bits ^= bits << 13;
-		bits ^= bits >> 7;
-		bits ^= bits << 17;
+		next_random(&bits);
 		value = tsdb_double_from_bits(bits);
 		if (isnan(value))
 			continue;
@@ -263,6 +366,142 @@ START_TEST(every_double_reads_back)
 		ck_assert_msg(tsdb_parse_double(tsdb_str(out), &back), "%s", out);
 		ck_assert_uint_eq(tsdb_double_bits(back), bits);
 	}
+}
+END_TEST
+
+/* Significant digits of a number's text. */
+static int
+count_digits(const char *text)
+{
+	int			n = 0;
+	int			zeros = 0;
+
+	for (; *text != '\0' && *text != 'e'; text++)
+	{
+		if (*text < '0' || *text > '9' || (*text == '0' && n == 0))
+			continue;
+		n++;
+		zeros = *text == '0' ? zeros + 1 : 0;
+	}
+	return n - zeros;
+}
+
+/* Values as metrics have them: counters, milliseconds, ratios, rates, and any mantissa of any size. */
+static double
+random_value(uint64_t *state)
+{
+	uint64_t	bits = next_random(state);
+
+	switch (next_random(state) % 5)
+	{
+		case 0:
+			return (double) (bits >> (bits % 50 + 10));
+		case 1:
+			return (double) (bits % 1000000000) / 1000;
+		case 2:
+			return (double) (bits % 1000) / (double) (bits / 1000 % 1000 + 1);
+		case 3:
+			return ldexp((double) (bits >> 11), (int) (bits % 71) - 66);
+		default:
+			return fabs(tsdb_double_from_bits(bits));
+	}
+}
+
+START_TEST(no_number_has_a_digit_too_many)
+{
+	uint64_t	state = 1;
+	char		out[TSDB_NUMBER_MAX];
+	char		shorter[TSDB_NUMBER_MAX];
+
+	for (int i = 0; i < 50000; i++)
+	{
+		double		value = random_value(&state);
+		double		back;
+		int			n;
+
+		if (!isfinite(value) || value == 0)
+			continue;
+		tsdb_format_json_double(out, value);
+		ck_assert_msg(tsdb_parse_double(tsdb_str(out), &back) && back == value, "%s is not %.17g", out, value);
+		n = count_digits(out);
+		if (n > 1)
+		{
+			snprintf(shorter, sizeof(shorter), "%.*e", n - 2, value);
+			ck_assert_msg(strtod(shorter, NULL) != value, "%s could be %s", out, shorter);
+		}
+		snprintf(shorter, sizeof(shorter), "%.*e", n - 1, value);
+		if (strtod(shorter, NULL) == value && tsdb_double_bits(value) << 12 != 0)
+			ck_assert_msg(strtod(out, NULL) == strtod(shorter, NULL) && count_digits(shorter) == n,
+						  "%s is not the nearest: %s", out, shorter);
+	}
+}
+END_TEST
+
+START_TEST(powers_of_two_have_their_shortest_digits)
+{
+	static const struct
+	{
+		int			exponent;
+		const char *text;
+	}			cases[] = {
+		/* the nearest decimal of that many digits does not read back, its neighbour does */
+		{-1017, "7.120236347223045e-307"},
+		{-44, "5.684341886080802e-14"},
+		{-24, "5.960464477539063e-08"},
+		{-13, "0.0001220703125"},
+		{-1, "0.5"},
+		{52, "4503599627370496"},
+		{53, "9007199254740992"},
+		{54, "18014398509481984"},
+		{56, "72057594037927940"},
+		{57, "144115188075855870"},
+		{63, "9223372036854776000"},
+		{976, "6.386688990511104e+293"},
+		{1023, "8.98846567431158e+307"},
+	};
+	char		out[TSDB_NUMBER_MAX];
+
+	for (size_t i = 0; i < TSDB_COUNT(cases); i++)
+	{
+		tsdb_format_json_double(out, ldexp(1, cases[i].exponent));
+		ck_assert_str_eq(out, cases[i].text);
+	}
+}
+END_TEST
+
+START_TEST(general_format_has_exponents_early)
+{
+	static const struct
+	{
+		double		value;
+		const char *text;
+	}			cases[] = {
+		{0, "0"}, {-0.0, "-0"}, {1, "1"}, {0.5, "0.5"}, {0.0001, "0.0001"}, {0.00001, "1e-05"}, {0.000123, "0.000123"},
+		{100000, "100000"}, {999999, "999999"}, {1000000, "1e+06"}, {-1234567, "-1.234567e+06"}, {123456.75, "123456.75"},
+		{1e100, "1e+100"}, {INFINITY, "+Inf"}, {-INFINITY, "-Inf"}, {NAN, "NaN"},
+	};
+	char		out[TSDB_NUMBER_MAX];
+
+	for (size_t i = 0; i < TSDB_COUNT(cases); i++)
+	{
+		tsdb_format_general_double(out, cases[i].value);
+		ck_assert_str_eq(out, cases[i].text);
+	}
+}
+END_TEST
+
+START_TEST(numbers_out_of_range_are_infinite_and_refused)
+{
+	static const char *const texts[] = {"1e309", "-1e999", "1.7976931348623159e308", "0x1p1024"};
+	double		value;
+
+	for (size_t i = 0; i < TSDB_COUNT(texts); i++)
+	{
+		ck_assert_msg(!tsdb_parse_double(tsdb_str(texts[i]), &value), "\"%s\" was taken", texts[i]);
+		ck_assert(isinf(value));
+	}
+	ck_assert(tsdb_parse_double(TSDB_STR("1e-400"), &value) && value == 0);
+	ck_assert(tsdb_parse_double(TSDB_STR("1.7976931348623157e308"), &value) && value == DBL_MAX);
 }
 END_TEST
 
@@ -298,11 +537,18 @@ base_suite(void)
 	tcase_add_test(cases, error_carries_range_and_is_cut_not_overrun);
 	tcase_add_test(cases, varint_round_trip);
 	tcase_add_test(cases, reader_fails_at_the_end_and_stays_failed);
+	tcase_add_test(cases, reader_never_passes_the_end);
+	tcase_add_test(cases, buffer_grows_and_terminates);
 	tcase_add_test(cases, zigzag_round_trip);
 	tcase_add_test(cases, utf8_valid_prefix);
+	tcase_add_test(cases, utf8_agrees_with_its_definition);
 	tcase_add_test(cases, string_order_is_bytewise_and_shorter_first);
 	tcase_add_test(cases, numbers_are_written_as_go_writes_them);
 	tcase_add_test(cases, every_double_reads_back);
+	tcase_add_test(cases, no_number_has_a_digit_too_many);
+	tcase_add_test(cases, powers_of_two_have_their_shortest_digits);
+	tcase_add_test(cases, general_format_has_exponents_early);
+	tcase_add_test(cases, numbers_out_of_range_are_infinite_and_refused);
 	tcase_add_test(cases, parse_double_takes_what_go_takes);
 	suite_add_tcase(suite, cases);
 	return suite;

@@ -266,7 +266,10 @@ extern TsdbHash tsdb_hash(const void *data, size_t len, uint64_t seed);
 extern size_t tsdb_format_double(char *out, double value);
 extern size_t tsdb_format_json_double(char *out, double value);
 extern size_t tsdb_format_general_double(char *out, double value);
-/* Go's strconv.ParseFloat for decimal and hexadecimal floats, inf, infinity, nan in any case; no underscores, all of text. */
+/*
+ * Go's strconv.ParseFloat for decimal and hexadecimal floats, inf, infinity, nan in any case; no underscores, all of
+ * text.  False also when out of range, and then *value is infinite.
+ */
 extern bool tsdb_parse_double(TsdbStr text, double *value);
 
 #define TSDB_STALE_NAN_BITS UINT64_C(0x7ff0000000000002)	/* Prometheus model/value */

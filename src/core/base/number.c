@@ -2,10 +2,15 @@
  * number.c
  *		Doubles to text and back, as Go's strconv does it.
  *
- * Text of up to 15 significant digits survives decimal -> double -> decimal, so
- * %.15g with its trailing zeros cut is the shortest form where it reads back;
- * else 16 or 17 digits are needed.  Subnormal values have fewer digits than
- * that, so for them the search starts at one.
+ * The shortest digits that read back to a double are those of the roundest
+ * decimal between the midpoints to its neighbours; of several equally round
+ * ones the nearest.  (A midpoint itself reads back to the neighbour with the even
+ * mantissa.)  From 1e-4 up to 1e17, where values of metrics live, 128-bit
+ * integers hold the three ends of that interval exactly, scaled to 17 digits before the point:
+ *
+ *		value = m / 2^s,  midpoints (2m - 1) / 2^(s+1) and (2m + 1) / 2^(s+1),  all times 10^k
+ *
+ * Elsewhere printf() and strtod() search for the number of digits.
  */
 #include "core/base/base.h"
 
@@ -15,26 +20,171 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Shortest digits and decimal exponent of a finite, positive, non-zero value: 0.d1d2d3... x 10^exponent. */
-static int
-shortest_digits(double value, char *digits, int *exponent)
+#define MANTISSA_BITS 52
+#define MANTISSA_MASK ((UINT64_C(1) << MANTISSA_BITS) - 1)
+#define EXPONENT_BIAS 1075		/* of a mantissa taken as an integer */
+
+/* Digits without a point: 0.d1d2d3... x 10^exponent. */
+typedef struct Decimal
 {
-	char		text[40];
+	char		digits[24];
+	int			n;
+	int			exponent;
+} Decimal;
+
+static void
+set_digits(Decimal *decimal, uint64_t number, int scale)
+{
+	char		reversed[24];
 	int			n = 0;
+
+	for (; number > 0; number /= 10)
+		reversed[n++] = (char) ('0' + number % 10);
+	decimal->n = n;
+	decimal->exponent = n + scale;
+	for (int i = 0; i < n; i++)
+		decimal->digits[i] = reversed[n - 1 - i];
+}
+
+#ifdef __SIZEOF_INT128__
+__extension__ typedef unsigned __int128 Wide;
+
+/* 10^k with value x 10^k from about 1e16 up to 1e17. */
+static int
+scale_to_17_digits(double value)
+{
+	int			k = 20;
+
+	for (double limit = 1e-3; value >= limit; limit *= 10)
+		k--;
+	return k;
+}
+
+/* The roundest number in [low, high], nearest to mid / 2^shift; its trailing zeros go into *zeros. */
+static uint64_t
+roundest(uint64_t low, uint64_t high, Wide mid, int shift, int *zeros)
+{
+	uint64_t	unit = 1;
+	uint64_t	below;
+
+	for (*zeros = 0; high / (10 * unit) * (10 * unit) >= low; (*zeros)++)
+		unit *= 10;
+	below = (uint64_t) (mid >> shift) / unit * unit;
+	if (below < low)
+		return (below + unit) / unit;
+	if (below + unit <= high)
+	{
+		Wide		twice = (mid - ((Wide) below << shift)) * 2;
+		Wide		whole = (Wide) unit << shift;
+
+		if (twice > whole || (twice == whole && (below / unit) % 2 == 1))
+			return below / unit + 1;
+	}
+	return below / unit;
+}
+
+static bool
+shortest_by_integers(double value, Decimal *decimal)
+{
+	uint64_t	bits = tsdb_double_bits(value);
+	uint64_t	fraction = bits & MANTISSA_MASK;
+	Wide		mantissa = fraction | (UINT64_C(1) << MANTISSA_BITS);
+	int			shift = EXPONENT_BIAS - (int) (bits >> MANTISSA_BITS) + 2;	/* two bits for the midpoints */
+	bool		closed = mantissa % 2 == 0;
+	Wide		power = 1;
+	Wide		low;
+	Wide		mid;
+	Wide		high;
+	uint64_t	first;
+	uint64_t	last;
+	int			k;
+	int			zeros;
+
+	if (value < 1e-4 || value >= 1e17 || shift < 2)
+		return false;
+	k = scale_to_17_digits(value);
+	for (int i = 0; i < k; i++)
+		power *= 10;
+	mid = 4 * mantissa * power;
+	high = mid + 2 * power;
+	low = mid - (fraction == 0 ? power : 2 * power);	/* below a power of two doubles are twice as dense */
+	last = (uint64_t) (high >> shift);
+	if (!closed && ((Wide) last << shift) == high)
+		last--;
+	first = (uint64_t) (low >> shift);
+	if (!closed || ((Wide) first << shift) != low)
+		first++;
+	set_digits(decimal, roundest(first, last, mid, shift, &zeros), 0);
+	decimal->exponent += zeros - k;
+	return true;
+}
+#else
+static bool
+shortest_by_integers(double value, Decimal *decimal)
+{
+	return false;
+}
+#endif
+
+/* The next larger decimal of as many digits, d.ddde+nn; false where it would need one more. */
+static bool
+next_decimal(char *text)
+{
+	for (char *p = strchr(text, 'e') - 1; p >= text; p--)
+	{
+		if (*p == '.')
+			continue;
+		if (*p != '9')
+		{
+			(*p)++;
+			return true;
+		}
+		*p = '0';
+	}
+	return false;
+}
+
+static bool
+reads_back(const char *text, double value)
+{
+	return strtod(text, NULL) == value;
+}
+
+/*
+ * Up to 15 significant digits survive decimal -> double -> decimal, so the
+ * search begins there, except for subnormal values, which have fewer.  The
+ * nearest decimal is not the only candidate at a power of two, where the
+ * interval reaches further up than down.
+ */
+static void
+shortest_by_search(double value, Decimal *decimal)
+{
+	bool		lopsided = (tsdb_double_bits(value) & MANTISSA_MASK) == 0;
+	char		text[40];
 
 	for (int precision = value < DBL_MIN ? 1 : 15; precision <= 17; precision++)
 	{
 		snprintf(text, sizeof(text), "%.*e", precision - 1, value);
-		if (precision == 17 || strtod(text, NULL) == value)
+		if (precision == 17 || reads_back(text, value))
+			break;
+		if (lopsided && next_decimal(text) && reads_back(text, value))
 			break;
 	}
+	decimal->n = 0;
 	for (const char *p = text; *p != 'e'; p++)
 		if (*p >= '0' && *p <= '9')
-			digits[n++] = *p;
-	while (n > 1 && digits[n - 1] == '0')
-		n--;
-	*exponent = (int) strtol(strchr(text, 'e') + 1, NULL, 10) + 1;
-	return n;
+			decimal->digits[decimal->n++] = *p;
+	while (decimal->n > 1 && decimal->digits[decimal->n - 1] == '0')
+		decimal->n--;
+	decimal->exponent = (int) strtol(strchr(text, 'e') + 1, NULL, 10) + 1;
+}
+
+/* Of a finite, positive, non-zero value. */
+static void
+shortest(double value, Decimal *decimal)
+{
+	if (!shortest_by_integers(value, decimal))
+		shortest_by_search(value, decimal);
 }
 
 static size_t
@@ -58,47 +208,41 @@ format_special(char *out, double value)
 }
 
 static size_t
-format_plain(char *out, const char *digits, int n, int exponent)
+format_plain(char *out, const Decimal *decimal)
 {
 	char	   *p = out;
+	int			before = decimal->exponent > 0 ? decimal->exponent : 0;
 
-	if (exponent <= 0)
-	{
+	for (int i = 0; i < before; i++)
+		*p++ = i < decimal->n ? decimal->digits[i] : '0';
+	if (before == 0)
 		*p++ = '0';
-		*p++ = '.';
-		for (int i = exponent; i < 0; i++)
-			*p++ = '0';
-		for (int i = 0; i < n; i++)
-			*p++ = digits[i];
-	}
-	else
+	if (decimal->n > before)
 	{
-		for (int i = 0; i < exponent; i++)
-			*p++ = i < n ? digits[i] : '0';
-		if (n > exponent)
-		{
-			*p++ = '.';
-			for (int i = exponent; i < n; i++)
-				*p++ = digits[i];
-		}
+		*p++ = '.';
+		for (int i = decimal->exponent; i < 0; i++)
+			*p++ = '0';
+		for (int i = before; i < decimal->n; i++)
+			*p++ = decimal->digits[i];
 	}
 	*p = '\0';
 	return (size_t) (p - out);
 }
 
 static size_t
-format_exponent(char *out, const char *digits, int n, int exponent)
+format_exponent(char *out, const Decimal *decimal)
 {
 	char	   *p = out;
+	int			exponent = decimal->exponent - 1;
 
-	*p++ = digits[0];
-	if (n > 1)
+	*p++ = decimal->digits[0];
+	if (decimal->n > 1)
 	{
 		*p++ = '.';
-		for (int i = 1; i < n; i++)
-			*p++ = digits[i];
+		for (int i = 1; i < decimal->n; i++)
+			*p++ = decimal->digits[i];
 	}
-	return (size_t) (p - out) + (size_t) sprintf(p, "e%c%02d", exponent - 1 < 0 ? '-' : '+', abs(exponent - 1));
+	return (size_t) (p - out) + (size_t) sprintf(p, "e%c%02d", exponent < 0 ? '-' : '+', abs(exponent));
 }
 
 /* Where to write an exponent: of the decimal exponent as in d.ddd x 10^n, from `low` up to `high` there is none. */
@@ -111,10 +255,8 @@ typedef struct PlainRange
 static size_t
 format(char *out, double value, PlainRange plain)
 {
-	char		digits[24];
+	Decimal		decimal;
 	char	   *p = out;
-	int			exponent;
-	int			n;
 	double		magnitude = fabs(value);
 	size_t		special = format_special(out, value);
 
@@ -124,12 +266,18 @@ format(char *out, double value, PlainRange plain)
 		*p++ = '-';
 	if (magnitude == 0)
 		return (size_t) (p - out) + put(p, "0");
-	if (magnitude < 9e15 && plain.high >= 15 && magnitude == (double) (int64_t) magnitude)
-		return (size_t) (p - out) + (size_t) sprintf(p, "%lld", (long long) magnitude);
-	n = shortest_digits(magnitude, digits, &exponent);
-	if (exponent - 1 < plain.low || exponent - 1 > plain.high)
-		return (size_t) (p - out) + format_exponent(p, digits, n, exponent);
-	return (size_t) (p - out) + format_plain(p, digits, n, exponent);
+	/* doubles are at most 1 apart here: fewer digits than the integer's own would be another integer */
+	if (magnitude < 9e15 && magnitude == (double) (int64_t) magnitude)
+	{
+		set_digits(&decimal, (uint64_t) magnitude, 0);
+		while (decimal.digits[decimal.n - 1] == '0')
+			decimal.n--;
+	}
+	else
+		shortest(magnitude, &decimal);
+	if (decimal.exponent - 1 < plain.low || decimal.exponent - 1 > plain.high)
+		return (size_t) (p - out) + format_exponent(p, &decimal);
+	return (size_t) (p - out) + format_plain(p, &decimal);
 }
 
 size_t
@@ -225,5 +373,5 @@ tsdb_parse_double(TsdbStr text, double *value)
 		return false;
 	if (negative)
 		*value = -*value;
-	return true;
+	return !isinf(*value);
 }

@@ -106,18 +106,13 @@ parse_number(Parser *parser, const Token *token, double *value)
 {
 	TsdbStr		digits = without_underscores(parser->arena, token->text);
 	bool		valid = digits.len == token->text.len || underscores_are_valid(token->text);
-	const char *problem = "invalid syntax";
 
-	if (valid && parse_integer(digits, value))
+	*value = 0;
+	if (valid && (parse_integer(digits, value) || tsdb_parse_double(digits, value)))
 		return true;
-	if (valid && tsdb_parse_double(digits, value))
-	{
-		if (!isinf(*value) || (digits.data[0] | 0x20) == 'i')
-			return true;
-		problem = "value out of range";
-	}
 	return tsdb_parser_fail(parser, token_range(token), "error parsing number: strconv.ParseFloat: parsing %s: %s",
-							tsdb_parser_quote(parser, token->text), problem);
+							tsdb_parser_quote(parser, token->text),
+							isinf(*value) ? "value out of range" : "invalid syntax");
 }
 
 /* ---- durations ---- */
