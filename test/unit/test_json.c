@@ -168,7 +168,8 @@ END_TEST
 START_TEST(annotations_are_cut_at_ten)
 {
 	TsdbStr		texts[12];
-	TsdbQueryResult result = {.type = TSDB_VALUE_VECTOR, .warnings = texts, .n_warnings = 12, .infos = texts, .n_infos = 1};
+	TsdbQueryResult result = {.type = TSDB_VALUE_VECTOR, .warnings = texts, .n_warnings = 12,
+	.infos = texts, .n_infos = 1};
 
 	for (size_t i = 0; i < TSDB_COUNT(texts); i++)
 		texts[i] = TSDB_STR("w>");

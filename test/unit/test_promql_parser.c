@@ -400,23 +400,31 @@ START_TEST(options_refuse_what_prometheus_keeps_behind_flags)
 		{{.no_experimental_functions = true}, "mad_over_time(a[5m])",
 		"1:1: parse error: function \"mad_over_time\" is not enabled"},
 		{{.no_experimental_functions = true}, "start()", "1:1: parse error: function \"start\" is not enabled"},
-		{{.no_duration_expressions = true}, "a[5m * 2]", "1:3: parse error: experimental duration expression is not enabled"},
-		{{.no_duration_expressions = true}, "a[step()]", "1:3: parse error: experimental duration expression is not enabled"},
-		{{.no_duration_expressions = true}, "a offset (5m)", "1:11: parse error: experimental duration expression is not enabled"},
-		{{.no_extended_range_selectors = true}, "a anchored", "1:1: parse error: anchored modifier is experimental and not enabled"},
-		{{.no_extended_range_selectors = true}, "a[5m] smoothed", "1:1: parse error: smoothed modifier is experimental and not enabled"},
-		{{.no_fill_modifiers = true}, "a + fill (0) b", "1:1: parse error: binop fill modifiers are experimental and not enabled"},
+		{{.no_duration_expressions = true}, "a[5m * 2]",
+		"1:3: parse error: experimental duration expression is not enabled"},
+		{{.no_duration_expressions = true}, "a[step()]",
+		"1:3: parse error: experimental duration expression is not enabled"},
+		{{.no_duration_expressions = true}, "a offset (5m)",
+		"1:11: parse error: experimental duration expression is not enabled"},
+		{{.no_extended_range_selectors = true}, "a anchored",
+		"1:1: parse error: anchored modifier is experimental and not enabled"},
+		{{.no_extended_range_selectors = true}, "a[5m] smoothed",
+		"1:1: parse error: smoothed modifier is experimental and not enabled"},
+		{{.no_fill_modifiers = true}, "a + fill (0) b",
+		"1:1: parse error: binop fill modifiers are experimental and not enabled"},
 	};
 	TsdbParseOptions none = {true, true, true, true};
 	TsdbExpr   *expr;
 
 	for (size_t i = 0; i < TSDB_COUNT(cases); i++)
 	{
-		ck_assert_int_eq(tsdb_promql_parse(&arena, tsdb_str(cases[i].query), &cases[i].options, &expr, &error), TSDB_ERR_SYNTAX);
+		ck_assert_int_eq(tsdb_promql_parse(&arena, tsdb_str(cases[i].query), &cases[i].options, &expr, &error),
+						 TSDB_ERR_SYNTAX);
 		ck_assert_str_eq(error_text(cases[i].query), cases[i].text);
 		parsed(cases[i].query);
 	}
-	ck_assert_int_eq(tsdb_promql_parse(&arena, TSDB_STR("sum(rate(a[5m] offset -5m)) + 5m"), &none, &expr, &error), TSDB_OK);
+	ck_assert_int_eq(tsdb_promql_parse(&arena, TSDB_STR("sum(rate(a[5m] offset -5m)) + 5m"), &none, &expr, &error),
+					 TSDB_OK);
 }
 END_TEST
 
@@ -453,7 +461,8 @@ START_TEST(durations_resolve_to_milliseconds)
 		TsdbExpr   *expr = parsed(cases[i].query);
 
 		ck_assert_int_eq(tsdb_promql_resolve_durations(expr, 1000, 3601000, 15000, &error), TSDB_OK);
-		ck_assert_msg(expr->matrix.range_ms == cases[i].range_ms, "%s: %lld", cases[i].query, (long long) expr->matrix.range_ms);
+		ck_assert_msg(expr->matrix.range_ms == cases[i].range_ms, "%s: %lld", cases[i].query,
+						 (long long) expr->matrix.range_ms);
 		ck_assert_int_eq(expr->matrix.selector->vector.shift.offset_ms, cases[i].offset_ms);
 	}
 }
@@ -613,8 +622,10 @@ START_TEST(width_is_not_limited)
 {
 	TsdbExpr   *expr;
 
-	ck_assert_int_eq(tsdb_promql_parse(&arena, nested("", 20000, "{a=\"b\"", ",c=\"d\""), NULL, &expr, &error), TSDB_ERR_SYNTAX);
-	ck_assert_int_eq(tsdb_promql_parse(&arena, nested("label_join(a,\"\",\"\"", 1, "", ",\"x\")"), NULL, &expr, &error), TSDB_OK);
+	ck_assert_int_eq(tsdb_promql_parse(&arena, nested("", 20000, "{a=\"b\"", ",c=\"d\""), NULL, &expr, &error),
+					 TSDB_ERR_SYNTAX);
+	ck_assert_int_eq(tsdb_promql_parse(&arena, nested("label_join(a,\"\",\"\"", 1, "", ",\"x\")"), NULL, &expr, &error),
+					 TSDB_OK);
 	{
 		TsdbBuffer	query;
 
@@ -623,7 +634,8 @@ START_TEST(width_is_not_limited)
 		for (int i = 0; i < 20000; i++)
 			tsdb_buffer_printf(&query, "l%d=\"%d\",", i, i);
 		tsdb_buffer_append_str(&query, TSDB_STR("}"));
-		ck_assert_int_eq(tsdb_promql_parse(&arena, (TsdbStr){(const char *) query.data, query.len}, NULL, &expr, &error), TSDB_OK);
+		ck_assert_int_eq(tsdb_promql_parse(&arena, (TsdbStr){(const char *) query.data, query.len}, NULL, &expr, &error),
+						 TSDB_OK);
 		ck_assert_uint_eq(expr->vector.n_matchers, 20001);
 	}
 }
@@ -633,9 +645,11 @@ START_TEST(length_is_limited)
 {
 	TsdbExpr   *expr;
 
-	ck_assert_int_eq(tsdb_promql_parse(&arena, nested(" ", TSDB_PROMQL_MAX_QUERY, "1", ""), NULL, &expr, &error), TSDB_ERR_LIMIT);
+	ck_assert_int_eq(tsdb_promql_parse(&arena, nested(" ", TSDB_PROMQL_MAX_QUERY, "1", ""), NULL, &expr, &error),
+					 TSDB_ERR_LIMIT);
 	ck_assert_int_eq(error.start, -1);
-	ck_assert_int_eq(tsdb_promql_parse(&arena, nested(" ", TSDB_PROMQL_MAX_QUERY - 1, "1", ""), NULL, &expr, &error), TSDB_OK);
+	ck_assert_int_eq(tsdb_promql_parse(&arena, nested(" ", TSDB_PROMQL_MAX_QUERY - 1, "1", ""), NULL, &expr, &error),
+					 TSDB_OK);
 }
 END_TEST
 

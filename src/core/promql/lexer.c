@@ -20,53 +20,6 @@
  */
 #include "core/promql/lexer.h"
 
-static const struct
-{
-	const char *word;
-	TokenType	type;
-}			keywords[] =
-{
-	{"and", TOKEN_AND},
-	{"or", TOKEN_OR},
-	{"unless", TOKEN_UNLESS},
-	{"atan2", TOKEN_ATAN2},
-	{"sum", TOKEN_SUM},
-	{"avg", TOKEN_AVG},
-	{"count", TOKEN_COUNT},
-	{"min", TOKEN_MIN},
-	{"max", TOKEN_MAX},
-	{"group", TOKEN_GROUP},
-	{"stddev", TOKEN_STDDEV},
-	{"stdvar", TOKEN_STDVAR},
-	{"topk", TOKEN_TOPK},
-	{"bottomk", TOKEN_BOTTOMK},
-	{"count_values", TOKEN_COUNT_VALUES},
-	{"quantile", TOKEN_QUANTILE},
-	{"limitk", TOKEN_LIMITK},
-	{"limit_ratio", TOKEN_LIMIT_RATIO},
-	{"offset", TOKEN_OFFSET},
-	{"smoothed", TOKEN_SMOOTHED},
-	{"anchored", TOKEN_ANCHORED},
-	{"by", TOKEN_BY},
-	{"without", TOKEN_WITHOUT},
-	{"on", TOKEN_ON},
-	{"ignoring", TOKEN_IGNORING},
-	{"group_left", TOKEN_GROUP_LEFT},
-	{"group_right", TOKEN_GROUP_RIGHT},
-	{"fill", TOKEN_FILL},
-	{"fill_left", TOKEN_FILL_LEFT},
-	{"fill_right", TOKEN_FILL_RIGHT},
-	{"bool", TOKEN_BOOL},
-	{"start", TOKEN_START},
-	{"end", TOKEN_END},
-	{"step", TOKEN_STEP},
-	{"range", TOKEN_RANGE},
-	{"max_of", TOKEN_MAX_OF},
-	{"min_of", TOKEN_MIN_OF},
-	{"inf", TOKEN_NUMBER},
-	{"nan", TOKEN_NUMBER},
-};
-
 /* ---- characters ---- */
 
 static bool
@@ -362,27 +315,15 @@ skip_escape(Lexer *lexer, int quote)
 {
 	int32_t		rune = next_rune(lexer);
 
+	if (rune == quote || (rune > 0 && rune < 0x80 && strchr("abfnrtv\\", rune) != NULL))
+		return true;
+	if (rune >= '0' && rune <= '7')
+	{
+		lexer->pos--;
+		return skip_code_point(lexer, 3, 8, 0xff);
+	}
 	switch (rune)
 	{
-		case 'a':
-		case 'b':
-		case 'f':
-		case 'n':
-		case 'r':
-		case 't':
-		case 'v':
-		case '\\':
-			return true;
-		case '0':
-		case '1':
-		case '2':
-		case '3':
-		case '4':
-		case '5':
-		case '6':
-		case '7':
-			lexer->pos--;
-			return skip_code_point(lexer, 3, 8, 0xff);
 		case 'x':
 			return skip_code_point(lexer, 2, 16, 0xff);
 		case 'u':
@@ -390,8 +331,6 @@ skip_escape(Lexer *lexer, int quote)
 		case 'U':
 			return skip_code_point(lexer, 8, 16, 0x10ffff);
 		default:
-			if (rune == quote)
-				return true;
 			return fail_escape(lexer, "unknown escape sequence %s", rune);
 	}
 }
@@ -437,25 +376,6 @@ lex_raw_string(Lexer *lexer)
 
 /* ---- words ---- */
 
-static bool
-equals_keyword(TsdbStr word, const char *keyword)
-{
-	for (size_t i = 0; i < word.len; i++)
-		if (lower((unsigned char) word.data[i]) != keyword[i])
-			return false;
-	return keyword[word.len] == '\0';
-}
-
-/* TOKEN_IDENTIFIER when it is none. */
-static TokenType
-find_keyword(TsdbStr word)
-{
-	for (size_t i = 0; i < TSDB_COUNT(keywords); i++)
-		if (equals_keyword(word, keywords[i].word))
-			return keywords[i].type;
-	return TOKEN_IDENTIFIER;
-}
-
 static TsdbStr
 current_word(const Lexer *lexer)
 {
@@ -479,7 +399,7 @@ lex_word(Lexer *lexer)
 
 	while (is_alphanumeric(peek(lexer)) || peek(lexer) == ':')
 		lexer->pos++;
-	type = find_keyword(current_word(lexer));
+	type = tsdb_find_keyword(current_word(lexer));
 	if ((type == TOKEN_FILL || type == TOKEN_FILL_LEFT || type == TOKEN_FILL_RIGHT) && !paren_follows(lexer))
 		type = TOKEN_IDENTIFIER;
 	if (type == TOKEN_IDENTIFIER && memchr(lexer->text + lexer->start, ':', (size_t) (lexer->pos - lexer->start)) != NULL)
@@ -501,7 +421,7 @@ lex_duration_word(Lexer *lexer, Token *token)
 
 	while (is_alpha(peek(lexer)))
 		lexer->pos++;
-	type = find_keyword(current_word(lexer));
+	type = tsdb_find_keyword(current_word(lexer));
 	if (!is_duration_word(type))
 		return false;
 	*token = emit(lexer, type);
@@ -620,29 +540,18 @@ lex_comparison(Lexer *lexer, TokenType plain, TokenType with_equal, TokenType wi
 	return emit_bytes(lexer, plain, 1);
 }
 
-/* One-byte operators, which read the same in and out of brackets; TOKEN_ERROR for anything else. */
+/* What reads the same in and out of brackets; TOKEN_ERROR for anything else. */
 static TokenType
 arithmetic_operator(int c)
 {
-	switch (c)
+	static const char bytes[] = "+-*/%^,";
+	static const TokenType types[] =
 	{
-		case '+':
-			return TOKEN_ADD;
-		case '-':
-			return TOKEN_SUB;
-		case '*':
-			return TOKEN_MUL;
-		case '/':
-			return TOKEN_DIV;
-		case '%':
-			return TOKEN_MOD;
-		case '^':
-			return TOKEN_POW;
-		case ',':
-			return TOKEN_COMMA;
-		default:
-			return TOKEN_ERROR;
-	}
+		TOKEN_ADD, TOKEN_SUB, TOKEN_MUL, TOKEN_DIV, TOKEN_MOD, TOKEN_POW, TOKEN_COMMA
+	};
+	const char *found = c > 0 ? strchr(bytes, c) : NULL;
+
+	return found != NULL ? types[found - bytes] : TOKEN_ERROR;
 }
 
 static Token

@@ -144,6 +144,10 @@ extern void tsdb_lexer_init(Lexer *lexer, TsdbStr query, TsdbError *error);
 /* Comments are skipped.  After TOKEN_EOF and TOKEN_ERROR there is nothing more to ask for. */
 extern Token tsdb_lexer_next(Lexer *lexer);
 
+/* keywords.c */
+/* In any case; TOKEN_IDENTIFIER when the word is none. */
+extern TokenType tsdb_find_keyword(TsdbStr word);
+
 /* runes.c: characters and quoting as Go prints them */
 
 #define RUNE_EOF (-1)

@@ -218,48 +218,25 @@ take_digits(const char **text, int n, int32_t base)
 static size_t
 unescape(const char **text, char *out)
 {
+	static const char letters[] = "abfnrtv";
+	static const char controls[] = "\a\b\f\n\r\t\v";
 	char		c = *(*text)++;
+	const char *letter = strchr(letters, c);
 
-	switch (c)
+	if (letter != NULL)
+		*out = controls[letter - letters];
+	else if (c == 'x')
+		*out = (char) take_digits(text, 2, 16);
+	else if (c == 'u' || c == 'U')
+		return tsdb_encode_rune(out, take_digits(text, c == 'u' ? 4 : 8, 16));
+	else if (c >= '0' && c <= '7')
 	{
-		case 'a':
-			*out = '\a';
-			return 1;
-		case 'b':
-			*out = '\b';
-			return 1;
-		case 'f':
-			*out = '\f';
-			return 1;
-		case 'n':
-			*out = '\n';
-			return 1;
-		case 'r':
-			*out = '\r';
-			return 1;
-		case 't':
-			*out = '\t';
-			return 1;
-		case 'v':
-			*out = '\v';
-			return 1;
-		case 'x':
-			*out = (char) take_digits(text, 2, 16);
-			return 1;
-		case 'u':
-			return tsdb_encode_rune(out, take_digits(text, 4, 16));
-		case 'U':
-			return tsdb_encode_rune(out, take_digits(text, 8, 16));
-		default:
-			if (c < '0' || c > '7')
-			{
-				*out = c;		/* a backslash or a quote */
-				return 1;
-			}
-			(*text)--;
-			*out = (char) take_digits(text, 3, 8);
-			return 1;
+		(*text)--;
+		*out = (char) take_digits(text, 3, 8);
 	}
+	else
+		*out = c;				/* a backslash or a quote */
+	return 1;
 }
 
 /*

@@ -29,6 +29,10 @@
 #define GROUPING_LABEL ((ErrorContext){"grouping opts", "label"})
 #define COMMA_OR_PAREN ((ErrorContext){"grouping opts", "\",\" or \")\""})
 
+/* Tokens and operators are numbered alike, so that one is the other by a subtraction. */
+_Static_assert(TOKEN_TOPK - TOKEN_AVG == TSDB_AGG_TOPK, "aggregators");
+_Static_assert(TOKEN_UNLESS - TOKEN_ADD == TSDB_OP_UNLESS && TOKEN_ATAN2 - TOKEN_ADD == TSDB_OP_ATAN2, "operators");
+
 typedef struct ExprList
 {
 	TsdbExpr  **items;

@@ -45,7 +45,7 @@ typedef enum Precedence
 	PRECEDENCE_POWER
 } Precedence;
 
-/* parser.c */
+/* parser_state.c */
 /* Reads a token only when asked to: when it is read decides which of two errors comes first. */
 extern const Token *tsdb_parser_peek(Parser *parser);
 extern Token tsdb_parser_take(Parser *parser);

@@ -234,7 +234,10 @@ check_subquery(Parser *parser, TsdbExpr *expr)
 						 tsdb_value_type_name(type));
 }
 
-/* A name may be given once, and without one some matcher must ask for something, so that a typo does not select everything. */
+/*
+ * A name may be given once, and without one some matcher must ask for
+ * something, so that a typo does not select everything.
+ */
 static bool
 check_selector(Parser *parser, const TsdbExpr *expr)
 {
