@@ -121,7 +121,7 @@ START_TEST(random_rows_come_back)
 {
 	uint64_t	state = 1;
 
-	for (int round = 0; round < 3000; round++)
+	for (int round = 0; round < 800; round++)
 	{
 		TsdbHeadSample samples[MAX_SAMPLES];
 		size_t		n = random_samples(&state, samples);

@@ -39,7 +39,7 @@ $(UNIT_DIR)/src/%.o: src/%.c
 
 $(UNIT_DIR)/test/%.o: test/%.c
 	@mkdir -p $(@D)
-	gcc -std=gnu11 $(UNIT_CFLAGS) -I$(UNIT_DIR) -c -o $@ $<
+	gcc -std=gnu11 $(UNIT_CFLAGS) -I$(UNIT_DIR) -Itest -c -o $@ $<
 
 # The list of suites for main.c, rewritten only when a suite comes or goes.
 $(UNIT_DIR)/test/unit/main.o: $(UNIT_DIR)/suites.inc

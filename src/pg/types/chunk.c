@@ -2,13 +2,15 @@
  * chunk.c
  *		The type tsdb.chunk: compressed samples, the bytes of core/chunk in a varlena.
  *
- * Text is hexadecimal like bytea's.
+ * Text and binary form are those of bytea; what comes in is validated.
  */
 #include "postgres.h"
 
-#include "libpq/pqformat.h"
 #include "utils/builtins.h"
 
+#include "core/chunk/chunk.h"
+#include "pg/errors.h"
+#include "pg/mem.h"
 #include "pg/types/types.h"
 
 Datum
@@ -21,13 +23,27 @@ pgtsdb_chunk_datum(const void *data, size_t len)
 	return PointerGetDatum(result);
 }
 
+/* ---- input and output ---- */
+
+static Datum
+validated(Datum bytes)
+{
+	struct varlena *chunk = PG_DETOAST_DATUM(bytes);
+	TsdbArena  *arena = pgtsdb_arena_create(CurrentMemoryContext, 0, NULL);
+	TsdbError	error;
+
+	tsdb_error_clear(&error);
+	pgtsdb_check(tsdb_chunk_validate(arena, VARDATA(chunk), VARSIZE(chunk) - VARHDRSZ, &error), &error);
+	tsdb_arena_free(arena);
+	pfree(arena);
+	return PointerGetDatum(chunk);
+}
+
 PG_FUNCTION_INFO_V1(pgtsdb_chunk_in);
 Datum
 pgtsdb_chunk_in(PG_FUNCTION_ARGS)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("input of type %s is not supported yet", "tsdb.chunk")));
+	return validated(DirectFunctionCall1(byteain, PG_GETARG_DATUM(0)));
 }
 
 PG_FUNCTION_INFO_V1(pgtsdb_chunk_out);
@@ -41,7 +57,7 @@ PG_FUNCTION_INFO_V1(pgtsdb_chunk_recv);
 Datum
 pgtsdb_chunk_recv(PG_FUNCTION_ARGS)
 {
-	return pgtsdb_chunk_in(fcinfo);
+	return validated(DirectFunctionCall1(bytearecv, PG_GETARG_DATUM(0)));
 }
 
 PG_FUNCTION_INFO_V1(pgtsdb_chunk_send);

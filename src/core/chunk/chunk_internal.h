@@ -1,0 +1,123 @@
+/*
+ * chunk_internal.h
+ *		What the files of the chunk codec share.
+ *
+ * Decoders answer a fault: NULL, or a sentence about what is wrong with the bytes.
+ */
+#ifndef TSDB_CHUNK_INTERNAL_H
+#define TSDB_CHUNK_INTERNAL_H
+
+#include "core/chunk/bytes.h"
+#include "core/chunk/chunk.h"
+
+/* ---- numbers of the format; FORMAT.md has the drawing ---- */
+
+#define CHUNK_HEADER_BYTES 5
+#define CHUNK_FLAG_REGULAR 1	/* no timestamp deviates */
+#define CHUNK_FLAG_CONTINUES 2	/* the first column begins behind the first timestamp */
+#define CHUNK_FLAG_CUT 4		/* the last column ends before the last timestamp */
+#define CHUNK_FLAG_BASE 8		/* t_min is inside */
+#define CHUNK_FLAGS 15
+
+typedef enum ColumnKind
+{
+	KIND_CONSTANT = 0,
+	KIND_DECIMAL = 1,
+	KIND_BITS = 2,
+	KIND_CORRECTED = 3			/* decimal + correction in ulps */
+} ColumnKind;
+
+#define COLUMN_REFERENCE 0x40
+#define COLUMN_PRESENCE 0x80
+#define CONSTANT_BITS 15		/* exponent of a constant that is the 8 bytes of a double */
+#define BITS_INTEGERS 0			/* exponents of KIND_BITS */
+#define BITS_GORILLA 1
+#define MAX_EXPONENT 9
+#define MAX_DECIMAL 9e15		/* magnitude of a decimal's integer */
+#define MAX_REFERENCE 250		/* columns back */
+#define MAX_CHAIN 15			/* references one behind the other */
+#define REFERENCE_EQUAL 0xff	/* instead of a stream: equal but for an offset */
+
+/* A fault that is no damage: codes kept for later versions. */
+extern const char tsdb_fault_reserved[];
+
+/* ---- coder.c: arrays of unsigned integers ---- */
+
+typedef enum Coder
+{
+	CODER_RICE = 0,
+	CODER_ZERO_RUNS = 1,
+	CODER_HUFFMAN = 2			/* reserved */
+} Coder;
+
+/* Values counted and summed by the number of their bits: enough to tell what a coder will need. */
+typedef struct BitHistogram
+{
+	uint32_t	count[65];
+	double		sum[65];
+	uint32_t	n;
+	unsigned	longest;		/* greatest length that occurs */
+} BitHistogram;
+
+typedef struct CoderChoice
+{
+	Coder		coder;
+	unsigned	k;				/* Rice parameter of the values */
+	double		bits;			/* what it will need, about */
+} CoderChoice;
+
+extern void tsdb_histogram_fill(BitHistogram *histogram, const uint64_t *values, size_t n);
+extern CoderChoice tsdb_coder_choose(const BitHistogram *histogram);
+extern void tsdb_coder_write(TsdbBuffer *out, const CoderChoice *choice, const uint64_t *values, size_t n);
+extern const char *tsdb_coder_read(TsdbReader *in, const uint8_t *load_end, unsigned coder, uint64_t *values, size_t n);
+
+/* ---- int_stream.c: arrays of signed integers ---- */
+
+/* How a stream was made, for tsdb_chunk_column_info(). */
+typedef struct StreamInfo
+{
+	int			order;
+	unsigned	coder;
+} StreamInfo;
+
+/* Memory of one encoder or decoder for streams of up to n integers. */
+typedef struct StreamScratch
+{
+	int64_t    *reduced;
+	uint64_t   *residuals;
+	size_t		capacity;
+} StreamScratch;
+
+extern void tsdb_stream_scratch_reserve(TsdbArena *arena, StreamScratch *scratch, size_t n);
+/* Bytes that tsdb_stream_write() will need, about. */
+extern double tsdb_stream_estimate(StreamScratch *scratch, const int64_t *values, size_t n);
+extern void tsdb_stream_write(TsdbBuffer *out, StreamScratch *scratch, const int64_t *values, size_t n);
+/* load_end: memory may be loaded up to here, though the stream ends before. info may be NULL. */
+extern const char *tsdb_stream_read(TsdbReader *in, const uint8_t *load_end, int64_t *values, size_t n, StreamInfo *info);
+
+/* ---- gorilla.c ---- */
+
+extern void tsdb_gorilla_write(TsdbBuffer *out, const double *values, size_t n);
+extern const char *tsdb_gorilla_read(TsdbReader *in, double *values, size_t n);
+
+/* ---- numbers.c: doubles as integers ---- */
+
+extern const double tsdb_powers_of_ten[MAX_EXPONENT + 1];
+
+/*
+ * Bits of a double as an integer of the same order.  A bijection, so -0 and
+ * the payloads of NaN survive; it is its own inverse.
+ */
+static inline int64_t
+tsdb_ordered_bits(uint64_t bits)
+{
+	return (int64_t) (bits ^ ((uint64_t) ((int64_t) bits >> 63) >> 1));
+}
+
+/* The smallest exponent at which all values are integers / 10^e bit for bit, and those integers; false: none is. */
+extern bool tsdb_decimals_find(const double *values, size_t n, int64_t *integers, int *exponent);
+extern void tsdb_decimals_to_doubles(const int64_t *integers, size_t n, int exponent, double *values);
+extern void tsdb_bits_to_doubles(const int64_t *integers, size_t n, double *values);
+extern void tsdb_doubles_to_bits(const double *values, size_t n, int64_t *integers);
+
+#endif							/* TSDB_CHUNK_INTERNAL_H */

@@ -1,0 +1,292 @@
+/*
+ * column_writer.c
+ *		One column to its bytes: number model, reference, stream.
+ *
+ *		u8	kind (2 bits) | exponent << 2 | reference << 6 | presence << 7
+ *		[presence] varint run lengths, present first
+ *		[reference] u8 distance
+ *		numbers, see FORMAT.md
+ *
+ * Which model: a constant if all values are the same; decimals if there is an
+ * exponent that fits all of them; else the bits of the doubles, as integers or as
+ * Gorilla codes, whichever is shorter.
+ *
+ * Neighbours are often nearly alike (the buckets of a histogram, a count and
+ * its +Inf bucket): the difference from one of the columns before is
+ * estimated on a part from the middle, and taken when it is cheaper.
+ */
+#include "core/chunk/column_writer.h"
+
+/* Integers that an estimate looks at: enough for the sample of a stream. */
+#define ESTIMATE_SPAN 130
+
+void
+tsdb_column_writer_init(ColumnWriter *writer, TsdbArena *arena, TsdbChunkCodec codec, size_t max_samples)
+{
+	*writer = (ColumnWriter){.codec = codec};
+	tsdb_stream_scratch_reserve(arena, &writer->stream, max_samples);
+	writer->gathered = TSDB_NEW_ARRAY(arena, double, max_samples);
+	writer->differences = TSDB_NEW_ARRAY(arena, int64_t, max_samples);
+	tsdb_buffer_init(&writer->gorilla, arena, 64);
+	for (int i = 0; i <= REFERENCE_CANDIDATES; i++)
+		writer->integers[i].values = TSDB_NEW_ARRAY(arena, int64_t, max_samples);
+}
+
+void
+tsdb_column_writer_start_row(ColumnWriter *writer)
+{
+	for (int i = 0; i <= REFERENCE_CANDIDATES; i++)
+		writer->integers[i].n = 0;
+}
+
+void
+tsdb_column_writer_keep(ColumnWriter *writer)
+{
+	ColumnIntegers last = writer->integers[REFERENCE_CANDIDATES];
+
+	if (writer->integers[0].n == 0)
+		return;
+	for (int i = REFERENCE_CANDIDATES; i > 0; i--)
+		writer->integers[i] = writer->integers[i - 1];
+	writer->integers[0] = last;
+	writer->integers[0].n = 0;
+}
+
+/* ---- presence ---- */
+
+/* The values that are there, one behind the other. */
+static const double *
+gather(const TsdbChunkColumn *input, size_t from, size_t to, double *gathered, size_t *n)
+{
+	*n = 0;
+	if (input->values == NULL)
+		return NULL;
+	if (input->present == NULL)
+	{
+		*n = to - from;
+		return input->values + from;
+	}
+	for (size_t i = from; i < to; i++)
+	{
+		gathered[*n] = input->values[i];
+		*n += tsdb_presence_get(input->present, i);
+	}
+	return gathered;
+}
+
+static void
+write_presence(TsdbBuffer *out, const uint64_t *present, size_t from, size_t to)
+{
+	bool		is_present = true;
+
+	while (from < to)
+	{
+		size_t		start = from;
+
+		while (from < to && tsdb_presence_get(present, from) == is_present)
+			from++;
+		tsdb_buffer_varint(out, from - start);
+		is_present = !is_present;
+	}
+}
+
+/* ---- constants ---- */
+
+static bool
+is_constant(const double *values, size_t n)
+{
+	uint64_t	first = tsdb_double_bits(values[0]);
+
+	for (size_t i = 1; i < n; i++)
+		if (tsdb_double_bits(values[i]) != first)
+			return false;
+	return true;
+}
+
+/* ---- references ---- */
+
+/* What a stream of these integers will need, seen from its middle. */
+static double
+estimate(StreamScratch *scratch, const int64_t *values, size_t n)
+{
+	size_t		span = n < ESTIMATE_SPAN ? n : ESTIMATE_SPAN;
+
+	return tsdb_stream_estimate(scratch, values + (n - span) / 2, span);
+}
+
+static bool
+fits(const ColumnIntegers *own, const ColumnIntegers *target)
+{
+	return target->n >= own->n && target->kind == own->kind && target->exponent == own->exponent &&
+		target->chain < MAX_CHAIN && own->column - target->column <= MAX_REFERENCE;
+}
+
+/* The differences from a column; returns whether they are all the same. */
+static bool
+subtract_column(const int64_t *own, const int64_t *target, size_t n, int64_t *differences)
+{
+	uint64_t	any = 0;
+
+	for (size_t i = 0; i < n; i++)
+	{
+		differences[i] = (int64_t) ((uint64_t) own[i] - (uint64_t) target[i]);
+		any |= (uint64_t) (differences[i] ^ differences[0]);
+	}
+	return any == 0;
+}
+
+/* The kept column from which the differences are cheapest; NULL when its own integers are. */
+static const ColumnIntegers *
+choose_reference(ColumnWriter *writer, bool *equal)
+{
+	const ColumnIntegers *own = &writer->integers[0];
+	const ColumnIntegers *best = NULL;
+	double		best_bytes = estimate(&writer->stream, own->values, own->n);
+
+	*equal = false;
+	for (int i = 1; i <= REFERENCE_CANDIDATES; i++)
+	{
+		const ColumnIntegers *target = &writer->integers[i];
+		double		bytes;
+
+		if (target->n == 0 || !fits(own, target))
+			continue;
+		if (subtract_column(own->values, target->values, own->n, writer->differences))
+		{
+			*equal = true;
+			return target;
+		}
+		bytes = estimate(&writer->stream, writer->differences, own->n) + 1;
+		if (bytes < best_bytes)
+		{
+			best = target;
+			best_bytes = bytes;
+		}
+	}
+	return best;
+}
+
+/* ---- columns: each answers what it contributes to the first byte ---- */
+
+static unsigned
+model(ColumnKind kind, int exponent)
+{
+	return (unsigned) kind | (unsigned) exponent << 2;
+}
+
+static unsigned
+write_constant(TsdbBuffer *out, double value)
+{
+	uint64_t	bits = tsdb_le64(tsdb_double_bits(value));
+	int64_t		integer;
+	int			exponent;
+
+	if (tsdb_decimals_find(&value, 1, &integer, &exponent))
+	{
+		tsdb_buffer_varint(out, tsdb_zigzag(integer));
+		return model(KIND_CONSTANT, exponent);
+	}
+	tsdb_buffer_append(out, &bits, sizeof(bits));
+	return model(KIND_CONSTANT, CONSTANT_BITS);
+}
+
+static unsigned
+write_integers(ColumnWriter *writer, bool may_refer, TsdbBuffer *out)
+{
+	ColumnIntegers *own = &writer->integers[0];
+	bool		equal = false;
+	const ColumnIntegers *target = may_refer ? choose_reference(writer, &equal) : NULL;
+
+	own->chain = 0;
+	if (target == NULL)
+	{
+		tsdb_stream_write(out, &writer->stream, own->values, own->n);
+		return model(own->kind, own->exponent);
+	}
+	own->chain = target->chain + 1;
+	tsdb_buffer_u8(out, (uint8_t) (own->column - target->column));
+	subtract_column(own->values, target->values, own->n, writer->differences);
+	if (equal)
+	{
+		tsdb_buffer_u8(out, REFERENCE_EQUAL);
+		tsdb_buffer_varint(out, tsdb_zigzag(writer->differences[0]));
+	}
+	else
+		tsdb_stream_write(out, &writer->stream, writer->differences, own->n);
+	return model(own->kind, own->exponent) | COLUMN_REFERENCE;
+}
+
+/* Bits as integers, or as Gorilla codes where these are shorter. */
+static unsigned
+write_bits(ColumnWriter *writer, const double *values, bool may_refer, TsdbBuffer *out)
+{
+	ColumnIntegers *own = &writer->integers[0];
+	size_t		start = out->len;
+	unsigned	head = 0;
+
+	if (writer->codec != TSDB_CODEC_GORILLA)
+	{
+		own->kind = KIND_BITS;
+		own->exponent = BITS_INTEGERS;
+		tsdb_doubles_to_bits(values, own->n, own->values);
+		head = write_integers(writer, may_refer, out);
+		if (writer->codec == TSDB_CODEC_BITS)
+			return head;
+	}
+	writer->gorilla.len = 0;
+	tsdb_gorilla_write(&writer->gorilla, values, own->n);
+	if (head != 0 && writer->gorilla.len >= out->len - start)
+		return head;
+	out->len = start;
+	tsdb_buffer_append(out, writer->gorilla.data, writer->gorilla.len);
+	own->n = 0;					/* no integers to refer to */
+	return model(KIND_BITS, BITS_GORILLA);
+}
+
+static unsigned
+write_numbers(ColumnWriter *writer, const double *values, bool may_refer, TsdbBuffer *out)
+{
+	ColumnIntegers *own = &writer->integers[0];
+
+	if (is_constant(values, own->n))
+	{
+		own->n = 0;
+		return write_constant(out, values[0]);
+	}
+	if (writer->codec == TSDB_CODEC_AUTO && tsdb_decimals_find(values, own->n, own->values, &own->exponent))
+	{
+		own->kind = KIND_DECIMAL;
+		return write_integers(writer, may_refer, out);
+	}
+	return write_bits(writer, values, may_refer, out);
+}
+
+size_t
+tsdb_column_write(ColumnWriter *writer, const TsdbChunkColumn *input, size_t from, size_t to,
+				  unsigned column, bool may_refer, TsdbBuffer *out)
+{
+	ColumnIntegers *own = &writer->integers[0];
+	size_t		head = out->len;
+	unsigned	presence = 0;
+	unsigned	numbers;
+	size_t		n;
+	const double *values = gather(input, from, to, writer->gathered, &n);
+
+	own->n = n;
+	own->column = column;
+	if (n == 0)
+		return 0;
+	tsdb_buffer_u8(out, 0);
+	if (n < to - from)
+	{
+		presence = COLUMN_PRESENCE;
+		may_refer = false;
+		write_presence(out, input->present, from, to);
+	}
+	numbers = write_numbers(writer, values, may_refer, out);
+	out->data[head] = (uint8_t) (presence | numbers);
+	/* what may not refer has other timestamps than the columns behind it: it is no target either */
+	if (!may_refer)
+		own->n = 0;
+	return n;
+}

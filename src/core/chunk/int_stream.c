@@ -1,0 +1,427 @@
+/*
+ * int_stream.c
+ *		Arrays of signed integers: greatest common divisor, prediction, coder.
+ *
+ *		u8	order (2 bits) | coder << 2 | centre << 4 | unsigned << 5 | divisor << 6		bit 7 = 0
+ *		zigzag varint first value
+ *		[divisor] varint greatest common divisor of the differences from the first value, at least 2
+ *		[centre] zigzag varint
+ *		the residuals, as the coder writes them
+ *
+ * With y = (value - first) / divisor, and so y[0] = 0, the residuals are
+ *
+ *		order 0		y - centre						for all but the first value
+ *		order 1		y - previous y - centre			for all but the first value
+ *		order 2		difference of differences		for all but the first two; centre is the first difference
+ *
+ * written as they are (unsigned) or as zigzag.  Centre is the median of what it
+ * is taken from, or with `unsigned` its minimum; without it is 0.  One integer is just its header byte 0 and
+ * itself.  All sums wrap around at 64 bits, so any integers at all come back.
+ *
+ * Each predictor is tried on up to 128 residuals from the middle of the array,
+ * and judged by what the coder would need for them.
+ */
+#include "core/chunk/chunk_internal.h"
+
+#define STREAM_ORDER 3
+#define STREAM_CODER_SHIFT 2
+#define STREAM_CENTRE 0x10
+#define STREAM_UNSIGNED 0x20
+#define STREAM_DIVISOR 0x40
+#define STREAM_RESERVED 0x80
+
+#define SAMPLE 128
+
+typedef struct Predictor
+{
+	int			order;
+	bool		unsigned_;
+	bool		has_centre;
+	int64_t		centre;
+} Predictor;
+
+void
+tsdb_stream_scratch_reserve(TsdbArena *arena, StreamScratch *scratch, size_t n)
+{
+	if (scratch->capacity >= n)
+		return;
+	scratch->reduced = TSDB_NEW_ARRAY(arena, int64_t, n);
+	scratch->residuals = TSDB_NEW_ARRAY(arena, uint64_t, n);
+	scratch->capacity = n;
+}
+
+/* Sums and differences that wrap. */
+static inline int64_t
+add(int64_t a, int64_t b)
+{
+	return (int64_t) ((uint64_t) a + (uint64_t) b);
+}
+
+static inline int64_t
+subtract(int64_t a, int64_t b)
+{
+	return (int64_t) ((uint64_t) a - (uint64_t) b);
+}
+
+static inline uint64_t
+magnitude(int64_t value)
+{
+	return value < 0 ? 0 - (uint64_t) value : (uint64_t) value;
+}
+
+/* ---- greatest common divisor ---- */
+
+static uint64_t
+common_divisor(uint64_t a, uint64_t b)
+{
+	while (b != 0)
+	{
+		uint64_t	rest = a % b;
+
+		a = b;
+		b = rest;
+	}
+	return a;
+}
+
+/* Inverse of an odd number modulo 2^64: Newton's iteration doubles the number of right bits, 5 at the start. */
+static uint64_t
+inverse(uint64_t odd)
+{
+	uint64_t	x = odd * 3 ^ 2;
+
+	for (int i = 0; i < 4; i++)
+		x *= 2 - odd * x;
+	return x;
+}
+
+/*
+ * reduced[i] = (values[i] - values[0]) / divisor.  The power of two in the
+ * divisor is seen from all differences at once; the odd part is mostly 1 after a few of
+ * them.  An exact division by an odd number is a multiplication by its inverse.
+ */
+static uint64_t
+reduce(const int64_t *values, size_t n, int64_t *reduced)
+{
+	uint64_t	any = 0;
+	uint64_t	odd = 0;
+	uint64_t	factor;
+	unsigned	shift;
+
+	for (size_t i = 0; i < n; i++)
+	{
+		reduced[i] = subtract(values[i], values[0]);
+		any |= (uint64_t) reduced[i];
+	}
+	if (any == 0)
+		return 1;
+	shift = (unsigned) __builtin_ctzll(any);
+	for (size_t i = 1; i < n && odd != 1; i++)
+		if (reduced[i] != 0)
+			odd = common_divisor(magnitude(reduced[i]) >> shift, odd);
+	if (shift == 0 && odd == 1)
+		return 1;
+	factor = inverse(odd);
+	/* the shift keeps the sign: these are exact multiples */
+	for (size_t i = 1; i < n; i++)
+		reduced[i] = (int64_t) ((uint64_t) (reduced[i] >> shift) * factor);
+	return odd << shift;
+}
+
+/* ---- prediction ---- */
+
+static inline size_t
+n_residuals(const Predictor *predictor, size_t n)
+{
+	return predictor->order == 2 ? n - 2 : n - 1;
+}
+
+/* Residuals [from, from + n) of y, which begins `order` integers before the first residual (one for order 0). */
+static void
+predict(const Predictor *predictor, const int64_t *y, size_t from, size_t n, uint64_t *residuals)
+{
+	int64_t		centre = predictor->centre;
+
+	y += from;
+	if (predictor->order == 2)
+		for (size_t i = 0; i < n; i++)
+			residuals[i] = tsdb_zigzag(subtract(subtract(y[i + 2], y[i + 1]), subtract(y[i + 1], y[i])));
+	else if (predictor->order == 1 && predictor->unsigned_)
+		for (size_t i = 0; i < n; i++)
+			residuals[i] = (uint64_t) subtract(subtract(y[i + 1], y[i]), centre);
+	else if (predictor->order == 1)
+		for (size_t i = 0; i < n; i++)
+			residuals[i] = tsdb_zigzag(subtract(subtract(y[i + 1], y[i]), centre));
+	else
+		for (size_t i = 0; i < n; i++)
+			residuals[i] = (uint64_t) subtract(y[i + 1], centre);
+}
+
+static int64_t
+median(int64_t *values, size_t n)
+{
+	size_t		low = 0;
+	size_t		high = n - 1;
+	size_t		middle = n / 2;
+
+	while (low < high)
+	{
+		int64_t		pivot = values[low + (high - low) / 2];
+		size_t		i = low;
+		size_t		j = high;
+
+		for (;;)
+		{
+			int64_t		swap;
+
+			while (values[i] < pivot)
+				i++;
+			while (values[j] > pivot)
+				j--;
+			if (i >= j)
+				break;
+			swap = values[i];
+			values[i++] = values[j];
+			values[j--] = swap;
+		}
+		if (middle <= j)
+			high = j;
+		else
+			low = j + 1;
+	}
+	return values[middle];
+}
+
+static int64_t
+median_difference(const int64_t *y, size_t from, size_t n)
+{
+	int64_t		differences[SAMPLE];
+
+	for (size_t i = 0; i < n; i++)
+		differences[i] = subtract(y[from + i + 1], y[from + i]);
+	return median(differences, n);
+}
+
+/* Smallest and largest y, smallest difference: over all integers, since one reset would spoil the sampled ones. */
+typedef struct Extremes
+{
+	int64_t		y_min;
+	int64_t		y_max;
+	int64_t		difference_min;
+	int64_t		difference_max;
+} Extremes;
+
+static Extremes
+find_extremes(const int64_t *y, size_t n)
+{
+	int64_t		first = subtract(y[1], y[0]);
+	Extremes	e = {y[1], y[1], first, first};
+
+	for (size_t i = 2; i < n; i++)
+	{
+		int64_t		difference = subtract(y[i], y[i - 1]);
+
+		e.y_min = y[i] < e.y_min ? y[i] : e.y_min;
+		e.y_max = y[i] > e.y_max ? y[i] : e.y_max;
+		e.difference_min = difference < e.difference_min ? difference : e.difference_min;
+		e.difference_max = difference > e.difference_max ? difference : e.difference_max;
+	}
+	return e;
+}
+
+typedef struct Trial
+{
+	const int64_t *y;
+	size_t		from;			/* first sampled residual */
+	size_t		n;
+	Predictor	best;
+	double		best_bits;
+} Trial;
+
+static void
+try_predictor(Trial *trial, Predictor predictor)
+{
+	uint64_t	residuals[SAMPLE];
+	BitHistogram histogram;
+	double		bits;
+
+	predict(&predictor, trial->y, trial->from, trial->n, residuals);
+	tsdb_histogram_fill(&histogram, residuals, trial->n);
+	bits = tsdb_coder_choose(&histogram).bits;
+	if (bits < trial->best_bits)
+	{
+		trial->best = predictor;
+		trial->best_bits = bits;
+	}
+}
+
+static Predictor
+minimum_predictor(int order, int64_t minimum)
+{
+	return (Predictor){order, true, minimum != 0, minimum};
+}
+
+static Predictor
+choose_predictor(const int64_t *y, size_t n, double *bits_per_residual)
+{
+	size_t		available = n > 2 ? n - 2 : 1;
+	Trial		trial = {y, 0, available < SAMPLE ? available : SAMPLE, {1, false, false, 0}, 1e300};
+	Extremes	extremes = find_extremes(y, n);
+	int64_t		centre;
+
+	trial.from = (available - trial.n) / 2;
+	try_predictor(&trial, (Predictor){1, false, false, 0});
+	try_predictor(&trial, minimum_predictor(1, extremes.difference_min));
+	centre = median_difference(y, trial.from, trial.n);
+	if (centre != 0)
+		try_predictor(&trial, (Predictor){1, false, true, centre});
+	if (magnitude(subtract(extremes.y_max, extremes.y_min)) / 16 <= magnitude(subtract(extremes.difference_max, extremes.difference_min)))
+		try_predictor(&trial, minimum_predictor(0, extremes.y_min));
+	if (n > 3)
+		try_predictor(&trial, (Predictor){2, false, true, subtract(y[1], y[0])});
+	*bits_per_residual = trial.best_bits / (double) trial.n;
+	return trial.best;
+}
+
+/* ---- writing ---- */
+
+double
+tsdb_stream_estimate(StreamScratch *scratch, const int64_t *values, size_t n)
+{
+	double		bits;
+
+	if (n == 1)
+		return 4;
+	reduce(values, n, scratch->reduced);
+	choose_predictor(scratch->reduced, n, &bits);
+	return bits * (double) n / 8 + 6;
+}
+
+void
+tsdb_stream_write(TsdbBuffer *out, StreamScratch *scratch, const int64_t *values, size_t n)
+{
+	Predictor	predictor;
+	BitHistogram histogram;
+	CoderChoice choice;
+	uint64_t	divisor;
+	double		bits;
+	size_t		m;
+
+	if (n == 1)
+	{
+		tsdb_buffer_u8(out, 0);
+		tsdb_buffer_varint(out, tsdb_zigzag(values[0]));
+		return;
+	}
+	divisor = reduce(values, n, scratch->reduced);
+	predictor = choose_predictor(scratch->reduced, n, &bits);
+	m = n_residuals(&predictor, n);
+	predict(&predictor, scratch->reduced, 0, m, scratch->residuals);
+	tsdb_histogram_fill(&histogram, scratch->residuals, m);
+	choice = tsdb_coder_choose(&histogram);
+
+	tsdb_buffer_u8(out, (uint8_t) (predictor.order | (int) choice.coder << STREAM_CODER_SHIFT |
+								   (predictor.has_centre ? STREAM_CENTRE : 0) | (predictor.unsigned_ ? STREAM_UNSIGNED : 0) |
+								   (divisor > 1 ? STREAM_DIVISOR : 0)));
+	tsdb_buffer_varint(out, tsdb_zigzag(values[0]));
+	if (divisor > 1)
+		tsdb_buffer_varint(out, divisor);
+	if (predictor.has_centre)
+		tsdb_buffer_varint(out, tsdb_zigzag(predictor.centre));
+	tsdb_coder_write(out, &choice, scratch->residuals, m);
+}
+
+/* ---- reading ---- */
+
+static inline int64_t
+residual(uint64_t code, bool is_unsigned)
+{
+	return is_unsigned ? (int64_t) code : tsdb_unzigzag(code);
+}
+
+/* Residuals lie where their integers will: values[i] is replaced by the integer it leads to. */
+static inline void
+restore(int64_t *values, size_t n, int order, bool is_unsigned, uint64_t divisor, int64_t centre)
+{
+	uint64_t	first = (uint64_t) values[0];
+	uint64_t	value = first;
+	uint64_t	step = (uint64_t) centre * divisor;
+
+	if (order == 0)
+		for (size_t i = 1; i < n; i++)
+			values[i] = (int64_t) (first + step + (uint64_t) residual((uint64_t) values[i], is_unsigned) * divisor);
+	else if (order == 1)
+		for (size_t i = 1; i < n; i++)
+		{
+			value += step + (uint64_t) residual((uint64_t) values[i], is_unsigned) * divisor;
+			values[i] = (int64_t) value;
+		}
+	else
+	{
+		value += step;
+		values[1] = (int64_t) value;
+		for (size_t i = 2; i < n; i++)
+		{
+			step += (uint64_t) residual((uint64_t) values[i], is_unsigned) * divisor;
+			value += step;
+			values[i] = (int64_t) value;
+		}
+	}
+}
+
+/* The loops above once for each case, so that none of them branches inside. */
+static void
+restore_any(int64_t *values, size_t n, int order, bool is_unsigned, uint64_t divisor, int64_t centre)
+{
+	if (divisor == 1 && order == 1 && !is_unsigned)
+		restore(values, n, 1, false, 1, centre);
+	else if (divisor == 1 && order == 1)
+		restore(values, n, 1, true, 1, centre);
+	else if (order == 1 && !is_unsigned)
+		restore(values, n, 1, false, divisor, centre);
+	else if (order == 1)
+		restore(values, n, 1, true, divisor, centre);
+	else if (order == 0 && is_unsigned)
+		restore(values, n, 0, true, divisor, centre);
+	else if (order == 0)
+		restore(values, n, 0, false, divisor, centre);
+	else if (is_unsigned)
+		restore(values, n, 2, true, divisor, centre);
+	else
+		restore(values, n, 2, false, divisor, centre);
+}
+
+const char *
+tsdb_stream_read(TsdbReader *in, const uint8_t *load_end, int64_t *values, size_t n, StreamInfo *info)
+{
+	unsigned	header = tsdb_read_u8(in);
+	int			order = header & STREAM_ORDER;
+	unsigned	coder = header >> STREAM_CODER_SHIFT & 3;
+	uint64_t	divisor = 1;
+	int64_t		centre = 0;
+	const char *fault;
+	size_t		start = order == 2 ? 2 : 1;
+
+	if (info != NULL)
+		*info = (StreamInfo){order, coder};
+	values[0] = tsdb_unzigzag(tsdb_read_varint(in));
+	if ((header & STREAM_DIVISOR) != 0)
+		divisor = tsdb_read_varint(in);
+	if ((header & STREAM_CENTRE) != 0)
+		centre = tsdb_unzigzag(tsdb_read_varint(in));
+	if (in->failed)
+		return "integers are truncated";
+	if ((header & STREAM_RESERVED) != 0 || order == 3)
+		return tsdb_fault_reserved;
+	if (n == 1)
+		return header == 0 ? NULL : "header of a single integer is not 0";
+	if (order == 2 && (n == 2 || (header & STREAM_CENTRE) == 0))
+		return "order 2 without a first difference";
+	if ((header & STREAM_DIVISOR) != 0 && divisor < 2)
+		return "divisor of integers is too small";
+	fault = tsdb_coder_read(in, load_end, coder, (uint64_t *) values + start, n - start);
+	if (fault != NULL)
+		return fault;
+	restore_any(values, n, order, (header & STREAM_UNSIGNED) != 0, divisor, centre);
+	return NULL;
+}

@@ -1,0 +1,663 @@
+/*
+ * reader.c
+ *		Reading chunks: header and directory, timestamps, columns.
+ *
+ * FORMAT.md has the drawing.  Every length and every count is checked where it
+ * is read, so bytes that were never validated do no harm; validation is reading everything.
+ *
+ * A column with a reference is the sum of its own integers and those of an
+ * earlier column, which may have a reference again.  The integers of the column read
+ * last are kept: whoever reads neighbours one after the other decodes each once.
+ */
+#include "core/chunk/chunk_internal.h"
+
+struct TsdbChunkReader
+{
+	TsdbArena  *arena;
+
+	/* Chunk */
+	const uint8_t *data;
+	const uint8_t *end;
+	const uint8_t *columns;		/* where the first begins */
+	TsdbReader	deviations;		/* of the timestamps, unless regular */
+	int64_t		t_min;
+	int64_t		step;
+	unsigned	flags;
+	unsigned	n_times;
+	unsigned	n_columns;
+	unsigned	first_sample;	/* of column 0 */
+	unsigned	last_samples;	/* of the last column, counted from its first */
+	uint32_t	offsets[TSDB_CHUNK_MAX_COLUMNS + 1];
+
+	/* Scratch for n_times each */
+	unsigned	capacity;
+	int64_t    *times;
+	int64_t    *integers;		/* of the column `cached` */
+	int64_t    *more_integers;
+	double	   *doubles;
+	uint64_t   *present;
+	bool		times_ready;
+	int			cached;			/* -1: none */
+};
+
+/* A column with its first bytes read. */
+typedef struct ColumnView
+{
+	TsdbReader	body;
+	ColumnKind	kind;
+	int			exponent;
+	unsigned	reference;		/* columns back, 0: none */
+	bool		has_presence;
+	unsigned	first;			/* its samples belong to the timestamps [first, first + count) */
+	unsigned	count;
+	unsigned	n;				/* how many of these are there */
+} ColumnView;
+
+/* ---- header ---- */
+
+TsdbChunkReader *
+tsdb_chunk_reader_make(TsdbArena *arena)
+{
+	TsdbChunkReader *reader = TSDB_NEW(arena, TsdbChunkReader);
+
+	reader->arena = arena;
+	reader->cached = -1;
+	return reader;
+}
+
+static TsdbStatus
+corrupt(TsdbError *error, const char *fault)
+{
+	if (fault == tsdb_fault_reserved)
+		return tsdb_fail(error, TSDB_ERR_UNSUPPORTED, "chunk uses %s", fault);
+	return tsdb_fail(error, TSDB_ERR_CORRUPT, "invalid chunk: %s", fault);
+}
+
+static TsdbStatus
+corrupt_column(TsdbError *error, int column, const char *fault)
+{
+	if (fault == tsdb_fault_reserved)
+		return tsdb_fail(error, TSDB_ERR_UNSUPPORTED, "column %d of the chunk uses %s", column, fault);
+	return tsdb_fail(error, TSDB_ERR_CORRUPT, "invalid chunk: column %d: %s", column, fault);
+}
+
+static void
+reserve_scratch(TsdbChunkReader *reader)
+{
+	unsigned	capacity = reader->capacity < 512 ? 512 : reader->capacity;
+
+	if (reader->n_times <= reader->capacity)
+		return;
+	while (capacity < reader->n_times)
+		capacity *= 2;
+	reader->times = TSDB_NEW_ARRAY(reader->arena, int64_t, capacity);
+	reader->integers = TSDB_NEW_ARRAY(reader->arena, int64_t, capacity);
+	reader->more_integers = TSDB_NEW_ARRAY(reader->arena, int64_t, capacity);
+	reader->doubles = TSDB_NEW_ARRAY(reader->arena, double, capacity);
+	reader->present = TSDB_NEW_ARRAY(reader->arena, uint64_t, TSDB_PRESENCE_WORDS(capacity));
+	reader->capacity = capacity;
+}
+
+/* The deviations of the timestamps come before the directory: to step over them they must be decoded. */
+static const char *
+read_deviations(TsdbChunkReader *reader, TsdbReader *in)
+{
+	if ((reader->flags & CHUNK_FLAG_REGULAR) != 0)
+		return NULL;
+	return tsdb_stream_read(in, reader->end, reader->times, reader->n_times, NULL);
+}
+
+static const char *
+read_cuts(TsdbChunkReader *reader, TsdbReader *in)
+{
+	uint64_t	first = 0;
+	uint64_t	begin;
+	uint64_t	samples;
+
+	if ((reader->flags & CHUNK_FLAG_CONTINUES) != 0)
+	{
+		first = tsdb_read_varint(in);
+		if (in->failed || first == 0 || first >= reader->n_times)
+			return "first sample of the first column out of range";
+	}
+	begin = reader->n_columns == 1 ? first : 0;
+	samples = reader->n_times - begin;
+	if ((reader->flags & CHUNK_FLAG_CUT) != 0)
+	{
+		uint64_t	cut = tsdb_read_varint(in);
+
+		if (in->failed || cut == 0 || cut >= samples)
+			return "number of samples of the last column out of range";
+		samples = cut;
+	}
+	reader->first_sample = (unsigned) first;
+	reader->last_samples = (unsigned) samples;
+	return NULL;
+}
+
+static const char *
+read_directory(TsdbChunkReader *reader, TsdbReader *in)
+{
+	uint64_t	offset = 0;
+
+	for (unsigned i = 0; i < reader->n_columns; i++)
+	{
+		uint64_t	len = tsdb_read_varint(in);
+
+		reader->offsets[i] = (uint32_t) offset;
+		if (len > UINT32_MAX || offset + len > UINT32_MAX)
+			return "directory reaches behind the end";
+		offset += len;
+	}
+	reader->offsets[reader->n_columns] = (uint32_t) offset;
+	if (in->failed || offset != tsdb_reader_left(in))
+		return "directory does not match the length";
+	reader->columns = in->cursor;
+	return NULL;
+}
+
+static const char *
+read_header(TsdbChunkReader *reader, TsdbReader *in)
+{
+	const uint8_t *header = tsdb_read_bytes(in, CHUNK_HEADER_BYTES);
+	uint64_t	step;
+	const char *fault;
+
+	if (header == NULL)
+		return "shorter than its header";
+	if (header[0] != TSDB_CHUNK_VERSION)
+		return "unknown version";
+	reader->flags = header[1];
+	reader->n_times = tsdb_load16(header + 2);
+	reader->n_columns = header[4];
+	if ((reader->flags & ~CHUNK_FLAGS) != 0)
+		return "unknown flags";
+	if (reader->n_times == 0 || reader->n_times > TSDB_CHUNK_MAX_TIMES)
+		return "number of timestamps out of range";
+	if (reader->n_columns == 0)
+		return "no columns";
+	step = tsdb_read_varint(in);
+	if (in->failed || step > INT64_MAX || (step == 0) != (reader->n_times == 1))
+		return "time step out of range";
+	reader->step = (int64_t) step;
+	if ((reader->flags & CHUNK_FLAG_BASE) != 0)
+		reader->t_min = tsdb_unzigzag(tsdb_read_varint(in));
+	reserve_scratch(reader);
+	fault = read_deviations(reader, in);
+	if (fault == NULL)
+		fault = read_cuts(reader, in);
+	if (fault == NULL)
+		fault = read_directory(reader, in);
+	return fault;
+}
+
+TsdbStatus
+tsdb_chunk_open(TsdbChunkReader *reader, const void *data, size_t len, int64_t t_min, TsdbError *error)
+{
+	TsdbReader	in = tsdb_reader(data, len);
+	const char *fault;
+
+	reader->data = data;
+	reader->end = in.end;
+	reader->t_min = t_min;
+	reader->times_ready = false;
+	reader->cached = -1;
+	fault = read_header(reader, &in);
+	if (fault == NULL)
+		return TSDB_OK;
+	/* nothing can be read from it */
+	reader->n_times = 0;
+	reader->n_columns = 0;
+	return corrupt(error, fault);
+}
+
+size_t
+tsdb_chunk_n_times(const TsdbChunkReader *reader)
+{
+	return reader->n_times;
+}
+
+int
+tsdb_chunk_n_columns(const TsdbChunkReader *reader)
+{
+	return (int) reader->n_columns;
+}
+
+TsdbChunkInfo
+tsdb_chunk_info(const TsdbChunkReader *reader)
+{
+	return (TsdbChunkInfo){
+		.regular = (reader->flags & CHUNK_FLAG_REGULAR) != 0,
+		.has_base = (reader->flags & CHUNK_FLAG_BASE) != 0,
+		.step = reader->step,
+		.header_bytes = (size_t) (reader->columns - reader->data),
+	};
+}
+
+/* ---- timestamps ---- */
+
+static const char *
+make_times(TsdbChunkReader *reader)
+{
+	int64_t    *times = reader->times;
+	bool		regular = (reader->flags & CHUNK_FLAG_REGULAR) != 0;
+
+	if (!regular && times[0] != 0)
+		return "first timestamp deviates";
+	for (unsigned i = 0; i < reader->n_times; i++)
+	{
+		uint64_t	deviation = regular ? 0 : (uint64_t) times[i];
+
+		/* a sum that wraps around does not ascend somewhere */
+		times[i] = (int64_t) ((uint64_t) reader->t_min + i * (uint64_t) reader->step + deviation);
+		if (i > 0 && times[i] <= times[i - 1])
+			return "timestamps do not ascend";
+	}
+	return NULL;
+}
+
+TsdbStatus
+tsdb_chunk_times(TsdbChunkReader *reader, const int64_t **times, TsdbError *error)
+{
+	if (!reader->times_ready)
+	{
+		const char *fault = reader->n_times == 0 ? "not open" : make_times(reader);
+
+		if (fault != NULL)
+		{
+			reader->n_columns = 0;
+			reader->n_times = 0;
+			return corrupt(error, fault);
+		}
+		reader->times_ready = true;
+	}
+	*times = reader->times;
+	return TSDB_OK;
+}
+
+/* ---- columns ---- */
+
+static inline void
+set_bits(uint64_t *words, unsigned from, unsigned n)
+{
+	while (n > 0)
+	{
+		unsigned	bit = from % 64;
+		unsigned	here = n < 64 - bit ? n : 64 - bit;
+
+		words[from / 64] |= tsdb_low_bits(UINT64_MAX, here) << bit;
+		from += here;
+		n -= here;
+	}
+}
+
+/* Run lengths, present first, until the samples of the column are used up. */
+static const char *
+read_presence(ColumnView *view, uint64_t *present)
+{
+	unsigned	done = 0;
+	bool		is_present = true;
+
+	view->n = 0;
+	while (done < view->count)
+	{
+		uint64_t	run = tsdb_read_varint(&view->body);
+
+		if (view->body.failed || run > view->count - done || (run == 0 && done > 0))
+			return "presence does not fit the samples";
+		if (is_present)
+		{
+			set_bits(present, view->first + done, (unsigned) run);
+			view->n += (unsigned) run;
+		}
+		/* a second zero would go on for ever */
+		if (run == 0 && !is_present)
+			return "presence does not fit the samples";
+		done += (unsigned) run;
+		is_present = !is_present;
+	}
+	return view->n > 0 ? NULL : "column without a sample";
+}
+
+/*
+ * Reads what stands before the numbers.  The bits of samples that are there are
+ * set in present, which is all zeros.  A column of length 0 gives n = 0.
+ */
+static const char *
+view_column(const TsdbChunkReader *reader, unsigned column, uint64_t *present, ColumnView *view)
+{
+	unsigned	head;
+
+	view->body = tsdb_reader(reader->columns + reader->offsets[column], reader->offsets[column + 1] - reader->offsets[column]);
+	view->first = column == 0 ? reader->first_sample : 0;
+	view->count = column == reader->n_columns - 1 ? reader->last_samples : reader->n_times - view->first;
+	view->n = view->count;
+	if (tsdb_reader_left(&view->body) == 0)
+	{
+		view->n = 0;
+		return NULL;
+	}
+	head = tsdb_read_u8(&view->body);
+	view->kind = (ColumnKind) (head & 3);
+	view->exponent = head >> 2 & 15;
+	view->has_presence = (head & COLUMN_PRESENCE) != 0;
+	view->reference = 0;
+	if (view->has_presence)
+	{
+		const char *fault = read_presence(view, present);
+
+		if (fault != NULL)
+			return fault;
+	}
+	else
+		set_bits(present, view->first, view->n);
+
+	if (view->kind == KIND_CORRECTED || (view->kind == KIND_BITS && view->exponent > BITS_GORILLA))
+		return tsdb_fault_reserved;
+	if (view->exponent > MAX_EXPONENT && !(view->kind == KIND_CONSTANT && view->exponent == CONSTANT_BITS))
+		return "exponent out of range";
+	if ((head & COLUMN_REFERENCE) != 0)
+	{
+		view->reference = tsdb_read_u8(&view->body);
+		if (view->body.failed || view->reference == 0 || view->reference > MAX_REFERENCE || view->reference > column)
+			return "reference out of range";
+		if (view->kind == KIND_CONSTANT || (view->kind == KIND_BITS && view->exponent != BITS_INTEGERS) || view->has_presence)
+			return "reference of a column that cannot have one";
+	}
+	return NULL;
+}
+
+static const char *
+check_reference(const ColumnView *view, const ColumnView *target)
+{
+	if (target->n == 0 || target->kind != view->kind || target->exponent != view->exponent || target->has_presence ||
+		target->first != view->first || target->n < view->n)
+		return "reference to a column that does not fit";
+	return NULL;
+}
+
+static const char *
+add_own_integers(TsdbChunkReader *reader, ColumnView *view)
+{
+	int64_t    *sum = reader->integers;
+
+	if (tsdb_reader_left(&view->body) > 0 && view->body.cursor[0] == REFERENCE_EQUAL)
+	{
+		uint64_t	offset;
+
+		view->body.cursor++;
+		offset = (uint64_t) tsdb_unzigzag(tsdb_read_varint(&view->body));
+		for (unsigned i = 0; i < view->n; i++)
+			sum[i] = (int64_t) ((uint64_t) sum[i] + offset);
+	}
+	else
+	{
+		const char *fault = tsdb_stream_read(&view->body, reader->end, reader->more_integers, view->n, NULL);
+
+		if (fault != NULL)
+			return fault;
+		for (unsigned i = 0; i < view->n; i++)
+			sum[i] = (int64_t) ((uint64_t) sum[i] + (uint64_t) reader->more_integers[i]);
+	}
+	return view->body.failed || tsdb_reader_left(&view->body) > 0 ? "column has the wrong length" : NULL;
+}
+
+/* Fills reader->integers with those of a column, from the end of its chain of references on. */
+static const char *
+load_integers(TsdbChunkReader *reader, unsigned column, const ColumnView *view)
+{
+	ColumnView	chain[MAX_CHAIN + 1];
+	unsigned	depth = 0;
+	unsigned	at = column;
+	bool		cached = reader->cached == (int) column;
+	const char *fault;
+
+	if (cached)
+		return NULL;
+	chain[0] = *view;
+	while (!cached && chain[depth].reference != 0)
+	{
+		at -= chain[depth].reference;
+		cached = reader->cached == (int) at;
+		if (++depth > MAX_CHAIN)
+			return "chain of references is too long";
+		/* its bits are of no use here: a column with gaps is no target */
+		fault = view_column(reader, at, reader->present, &chain[depth]);
+		if (fault == NULL)
+			fault = check_reference(&chain[depth - 1], &chain[depth]);
+		if (fault != NULL)
+			return fault;
+	}
+	reader->cached = -1;
+	if (!cached)
+	{
+		ColumnView *last = &chain[depth];
+
+		fault = tsdb_stream_read(&last->body, reader->end, reader->integers, last->n, NULL);
+		if (fault != NULL)
+			return fault;
+		if (tsdb_reader_left(&last->body) > 0)
+			return "column has the wrong length";
+	}
+	while (depth-- > 0)
+	{
+		fault = add_own_integers(reader, &chain[depth]);
+		if (fault != NULL)
+			return fault;
+	}
+	reader->cached = (int) column;
+	return NULL;
+}
+
+static const char *
+read_constant(ColumnView *view, double *value)
+{
+	if (view->exponent == CONSTANT_BITS)
+	{
+		const uint8_t *bits = tsdb_read_bytes(&view->body, 8);
+
+		*value = bits == NULL ? 0 : tsdb_double_from_bits(tsdb_load64(bits));
+	}
+	else
+		*value = (double) tsdb_unzigzag(tsdb_read_varint(&view->body)) / tsdb_powers_of_ten[view->exponent];
+	return view->body.failed || tsdb_reader_left(&view->body) > 0 ? "column has the wrong length" : NULL;
+}
+
+/* The samples number from to from + n of those that are there. */
+static const char *
+load_values(TsdbChunkReader *reader, unsigned column, ColumnView *view, unsigned from, unsigned n, double *values)
+{
+	const char *fault;
+	double		constant;
+
+	if (view->kind == KIND_CONSTANT)
+	{
+		fault = read_constant(view, &constant);
+		for (unsigned i = 0; i < n; i++)
+			values[i] = constant;
+		return fault;
+	}
+	if (view->kind == KIND_BITS && view->exponent == BITS_GORILLA)
+	{
+		fault = tsdb_gorilla_read(&view->body, reader->doubles, view->n);
+		memcpy(values, reader->doubles + from, n * sizeof(*values));
+		if (fault == NULL && tsdb_reader_left(&view->body) > 0)
+			fault = "column has the wrong length";
+		return fault;
+	}
+	fault = load_integers(reader, column, view);
+	if (fault != NULL)
+		return fault;
+	if (view->kind == KIND_DECIMAL)
+		tsdb_decimals_to_doubles(reader->integers + from, n, view->exponent, values);
+	else
+		tsdb_bits_to_doubles(reader->integers + from, n, values);
+	return NULL;
+}
+
+/* Column, with its presence in reader->present. */
+static TsdbStatus
+start_column(TsdbChunkReader *reader, int column, ColumnView *view, TsdbError *error)
+{
+	const char *fault;
+
+	if (column < 0 || (unsigned) column >= reader->n_columns)
+		return corrupt_column(error, column, "not in this chunk");
+	memset(reader->present, 0, TSDB_PRESENCE_WORDS(reader->n_times) * sizeof(uint64_t));
+	fault = view_column(reader, (unsigned) column, reader->present, view);
+	return fault == NULL ? TSDB_OK : corrupt_column(error, column, fault);
+}
+
+TsdbStatus
+tsdb_chunk_read_column(TsdbChunkReader *reader, int column, double *values, uint64_t *present, TsdbError *error)
+{
+	ColumnView	view;
+	const char *fault;
+	TsdbStatus	status = start_column(reader, column, &view, error);
+
+	if (status != TSDB_OK)
+		return status;
+	memcpy(present, reader->present, TSDB_PRESENCE_WORDS(reader->n_times) * sizeof(uint64_t));
+	if (view.n == 0)
+		return TSDB_OK;
+	fault = load_values(reader, (unsigned) column, &view, 0, view.n, view.has_presence ? reader->doubles : values + view.first);
+	if (fault != NULL)
+		return corrupt_column(error, column, fault);
+	if (view.has_presence)
+		for (unsigned i = 0, at = view.first; i < view.n; at++)
+			if (tsdb_presence_get(present, at))
+				values[at] = reader->doubles[i++];
+	return TSDB_OK;
+}
+
+/* First position in [low, high) whose time is not before t. */
+static unsigned
+find_time(const int64_t *times, unsigned low, unsigned high, int64_t t)
+{
+	while (low < high)
+	{
+		unsigned	middle = low + (high - low) / 2;
+
+		if (times[middle] < t)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static unsigned
+count_bits(const uint64_t *words, unsigned from, unsigned to)
+{
+	unsigned	count = 0;
+
+	while (from < to)
+	{
+		unsigned	bit = from % 64;
+		unsigned	here = to - from < 64 - bit ? to - from : 64 - bit;
+
+		count += (unsigned) __builtin_popcountll(tsdb_low_bits(words[from / 64] >> bit, here));
+		from += here;
+	}
+	return count;
+}
+
+TsdbStatus
+tsdb_chunk_read_samples(TsdbChunkReader *reader, int column, int64_t t_first, int64_t t_last,
+						int64_t *t, double *v, size_t *n, TsdbError *error)
+{
+	const int64_t *times;
+	ColumnView	view;
+	const char *fault;
+	unsigned	from;
+	unsigned	to;
+	unsigned	taken = 0;
+	TsdbStatus	status = tsdb_chunk_times(reader, &times, error);
+
+	*n = 0;
+	if (status == TSDB_OK)
+		status = start_column(reader, column, &view, error);
+	if (status != TSDB_OK || view.n == 0 || t_first > t_last)
+		return status;
+	from = find_time(times, view.first, view.first + view.count, t_first);
+	to = t_last == INT64_MAX ? view.first + view.count : find_time(times, from, view.first + view.count, t_last + 1);
+	if (from == to)
+		return TSDB_OK;
+	if (!view.has_presence)
+	{
+		memcpy(t, times + from, (to - from) * sizeof(*t));
+		taken = to - from;
+		from -= view.first;
+	}
+	else
+	{
+		for (unsigned at = from; at < to; at++)
+			if (tsdb_presence_get(reader->present, at))
+				t[taken++] = times[at];
+		from = count_bits(reader->present, view.first, from);
+	}
+	fault = load_values(reader, (unsigned) column, &view, from, taken, v);
+	if (fault != NULL)
+		return corrupt_column(error, column, fault);
+	*n = taken;
+	return TSDB_OK;
+}
+
+/* ---- information ---- */
+
+TsdbStatus
+tsdb_chunk_column_info(TsdbChunkReader *reader, int column, TsdbChunkColumnInfo *info, TsdbError *error)
+{
+	static const char *const coders[] = {"rice", "zero runs", "huffman", "reserved"};
+	ColumnView	view;
+	StreamInfo	stream;
+	const char *fault;
+	TsdbStatus	status = start_column(reader, column, &view, error);
+
+	*info = (TsdbChunkColumnInfo){.order = -1};
+	if (status != TSDB_OK || view.n == 0)
+		return status;
+	info->bytes = reader->offsets[column + 1] - reader->offsets[column];
+	info->n_samples = view.n;
+	info->reference = (int) view.reference;
+	if (view.kind == KIND_CONSTANT)
+		info->number = "constant";
+	else if (view.kind == KIND_DECIMAL)
+		info->number = "decimal";
+	else
+		info->number = view.exponent == BITS_GORILLA ? "gorilla" : "bits";
+	if (view.kind != KIND_BITS && view.exponent != CONSTANT_BITS)
+		info->exponent = view.exponent;
+	if (view.kind == KIND_CONSTANT || (view.kind == KIND_BITS && view.exponent == BITS_GORILLA))
+		return TSDB_OK;
+	if (view.reference != 0 && tsdb_reader_left(&view.body) > 0 && view.body.cursor[0] == REFERENCE_EQUAL)
+		return TSDB_OK;
+	fault = tsdb_stream_read(&view.body, reader->end, reader->more_integers, view.n, &stream);
+	if (fault != NULL)
+		return corrupt_column(error, column, fault);
+	info->order = stream.order;
+	info->coder = view.n > 1 ? coders[stream.coder] : NULL;
+	return TSDB_OK;
+}
+
+TsdbStatus
+tsdb_chunk_validate(TsdbArena *arena, const void *data, size_t len, TsdbError *error)
+{
+	TsdbArenaMark mark = tsdb_arena_mark(arena);
+	TsdbChunkReader *reader = tsdb_chunk_reader_make(arena);
+	const int64_t *times;
+	TsdbStatus	status = tsdb_chunk_open(reader, data, len, 0, error);
+
+	if (status == TSDB_OK)
+		status = tsdb_chunk_times(reader, &times, error);
+	if (status == TSDB_OK)
+	{
+		double	   *values = TSDB_NEW_ARRAY(arena, double, reader->n_times);
+		uint64_t   *present = TSDB_NEW_ARRAY(arena, uint64_t, TSDB_PRESENCE_WORDS(reader->n_times));
+
+		for (unsigned i = 0; i < reader->n_columns && status == TSDB_OK; i++)
+			status = tsdb_chunk_read_column(reader, (int) i, values, present, error);
+	}
+	tsdb_arena_rewind(arena, mark);
+	return status;
+}
