@@ -211,30 +211,15 @@ column_ms(HeapTuple row, TupleDesc desc, int column, int64 otherwise)
 
 /* ---- URL ---- */
 
-/* What RFC 3986 leaves unreserved stays, the rest is percent-encoded. */
-static void
-append_url_encoded(StringInfo url, const char *text, int len)
-{
-	for (int i = 0; i < len; i++)
-	{
-		unsigned char c = (unsigned char) text[i];
-
-		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c != '\0' && strchr("-_.~", c)))
-			appendStringInfoChar(url, (char) c);
-		else
-			appendStringInfo(url, "%%%02X", c);
-	}
-}
-
 static void
 append_parameter(void *context, const char *key, int key_len, const char *value, int value_len)
 {
 	StringInfo	url = context;
 
 	appendStringInfoChar(url, strchr(url->data, '?') == NULL ? '?' : '&');
-	append_url_encoded(url, key, key_len);
+	pgtsdb_append_url_encoded(url, key, key_len);
 	appendStringInfoChar(url, '=');
-	append_url_encoded(url, value, value_len);
+	pgtsdb_append_url_encoded(url, value, value_len);
 }
 
 static char *

@@ -270,6 +270,21 @@ finish(PgtsdbTransfer *transfer, CURLcode code)
 				 transfer->curl_error[0] != '\0' ? transfer->curl_error : curl_easy_strerror(code));
 }
 
+/* What RFC 3986 leaves unreserved stays, the rest is percent-encoded. */
+void
+pgtsdb_append_url_encoded(StringInfo url, const char *text, int len)
+{
+	for (int i = 0; i < len; i++)
+	{
+		unsigned char c = (unsigned char) text[i];
+
+		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c != '\0' && strchr("-_.~", c)))
+			appendStringInfoChar(url, (char) c);
+		else
+			appendStringInfo(url, "%%%02X", c);
+	}
+}
+
 /* ---- the loop ---- */
 
 /* Called by libcurl: which socket it waits for.  `known` is what curl_multi_assign() left there. */

@@ -22,6 +22,8 @@
 
 #include <curl/curl.h>
 
+#include "lib/stringinfo.h"
+
 #define PGTSDB_TRANSFER_ERROR_MAX 256
 
 typedef struct PgtsdbTransfers PgtsdbTransfers;
@@ -68,5 +70,7 @@ extern bool pgtsdb_transfer_start(PgtsdbTransfer *transfer, int64 timeout_ms);
 extern bool pgtsdb_transfers_wait(PgtsdbTransfers *loop, long timeout_ms);
 /* One that has ended, or NULL. */
 extern PgtsdbTransfer *pgtsdb_transfers_next(PgtsdbTransfers *loop);
+
+extern void pgtsdb_append_url_encoded(StringInfo url, const char *text, int len);
 
 #endif							/* PGTSDB_TRANSFER_H */
