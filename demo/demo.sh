@@ -91,6 +91,7 @@ ports() {
     conninfo="host=127.0.0.1 port=$pg_port user=postgres dbname=postgres passfile=$work/pgpass"
 }
 
+# find_work: sets $work and $bindir when there is a demo.
 find_work() {
     [ -e "$top/.demo/made" ] || return 1
     work=$(cd "$top/.demo" && pwd -P)
@@ -104,9 +105,10 @@ make_folders() {
     mkdir "$work/pids" "$work/ports" "$work/log" "$work/run"
     give_to_user "$work/log" "$work/run"
     touch "$work/made"
+    find_work
 }
 
-server_runs() { as_user "$bindir/pg_ctl" status -D "$work/run/data" >/dev/null 2>&1; }
+server_runs() { [ -x "$bindir/pg_ctl" ] && as_user "$bindir/pg_ctl" status -D "$work/run/data" >/dev/null 2>&1; }
 
 start_server() {
     ports
@@ -133,7 +135,7 @@ unix_socket_directories = ''
 CONF
     fi
     as_user "$bindir/pg_ctl" -s -w -D "$work/run/data" -l "$work/log/postgres.log" start
-    say "  PostgreSQL $("$bindir/pg_config" --version | tr -dc '0-9.') on 127.0.0.1:$pg_port, as $run_as, in $work/run/data"
+    say "  $("$bindir/pg_config" --version) on 127.0.0.1:$pg_port, as $run_as, in $work/run/data"
     sed -n '/^# pgtsdb/,$p' "$work/run/data/postgresql.conf" | sed 's/^/    /'
 }
 
