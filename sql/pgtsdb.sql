@@ -183,6 +183,11 @@ CREATE FUNCTION tsdb.ensure_chunk_partition(tier int2, class int2, t timestamptz
 COMMENT ON FUNCTION tsdb.ensure_chunk_partition(int2, int2, timestamptz) IS 'the partition of tsdb.chunks for this time, made when it is missing';
 REVOKE ALL ON FUNCTION tsdb.ensure_chunk_partition(int2, int2, timestamptz) FROM PUBLIC;
 
+CREATE PROCEDURE tsdb.compact(force boolean DEFAULT false)
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_compact' LANGUAGE C;
+COMMENT ON PROCEDURE tsdb.compact(boolean) IS 'turns the head rows of closed windows into chunks, of open ones too if forced; commits behind every group and window';
+REVOKE ALL ON PROCEDURE tsdb.compact(boolean) FROM PUBLIC;
+
 -- ==== write functions ================================================================================
 -- Nobody may write by default: GRANT EXECUTE to the roles that do, and add them to tsdb.tenant_members.
 
@@ -201,7 +206,18 @@ CREATE FUNCTION tsdb.push_text(body text, labels jsonb DEFAULT '{}', at timestam
 COMMENT ON FUNCTION tsdb.push_text(text, jsonb, timestamptz) IS 'stores a page in Prometheus text format, with these labels added to each series; answers the number of samples stored';
 REVOKE ALL ON FUNCTION tsdb.push_text(text, jsonb, timestamptz) FROM PUBLIC;
 
+CREATE FUNCTION tsdb.delete_series(selector text, "start" timestamptz DEFAULT NULL, "end" timestamptz DEFAULT NULL,
+                                   dry_run boolean DEFAULT false) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_delete_series' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tsdb.delete_series(text, timestamptz, timestamptz, boolean) IS 'deletes the samples of the series that match, from start to end; without either, the series too; answers how many series it touched';
+REVOKE ALL ON FUNCTION tsdb.delete_series(text, timestamptz, timestamptz, boolean) FROM PUBLIC;
+
 -- ==== query functions ================================================================================
+
+CREATE FUNCTION tsdb.samples(selector text, "start" timestamptz, "end" timestamptz)
+    RETURNS TABLE (labels jsonb, ts timestamptz, value float8)
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_samples' LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 10000;
+COMMENT ON FUNCTION tsdb.samples(text, timestamptz, timestamptz) IS 'the stored samples of the series that match, from start to end, both inclusive';
 
 -- ==== scraping =======================================================================================
 -- One row of scrape_targets is enough: what it leaves null comes from the row of its job, when there is one, and
@@ -510,6 +526,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON tsdb.tenants, tsdb.tenant_parts, tsdb.te
 GRANT EXECUTE ON FUNCTION tsdb.create_tenant(text, text), tsdb.create_storage(), tsdb.drop_storage(),
     tsdb.ensure_chunk_partition(int2, int2, timestamptz) TO pgtsdb_admin;
 GRANT EXECUTE ON FUNCTION tsdb.remote_write(bytea), tsdb.push(jsonb), tsdb.push_text(text, jsonb, timestamptz) TO pgtsdb_admin;
+GRANT EXECUTE ON FUNCTION tsdb.delete_series(text, timestamptz, timestamptz, boolean) TO pgtsdb_admin;
+GRANT EXECUTE ON PROCEDURE tsdb.compact(boolean) TO pgtsdb_admin;
 
 GRANT SELECT ON tsdb.worker_status TO PUBLIC;
 

@@ -46,5 +46,7 @@ extern int64 pgtsdb_timestamp_to_ms(TimestampTz timestamp);
 extern TimestampTz pgtsdb_ms_to_timestamp(int64 ms);
 /* Days of 24 hours, months of 30 days; rounds down. */
 extern int64 pgtsdb_step_to_ms(const Interval *interval);
+/* Raises unless start <= end. */
+extern void pgtsdb_check_time_order(int64 start, int64 end);
 
 #endif							/* PGTSDB_QUERY_H */

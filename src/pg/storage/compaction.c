@@ -1,0 +1,290 @@
+/*
+ * compaction.c
+ *		Head rows of closed windows become chunks, one group at a time.
+ *
+ * The sweep walks the primary key of head: it asks for the first row at or after
+ * (part, group, time) and from there skips to the next group, so that a sweep costs two index
+ * descents per group, however many rows there are.
+ *
+ * Windows are aligned to the partition they lie in and end with it.  A window is closed
+ * when it ended pgtsdb.compaction_delay ago.  What comes later still is compacted
+ * by the next sweep, into the chunks it overlaps (rewrite.c).
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/visibilitymap.h"
+#include "access/xact.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "pg/guc.h"
+#include "pg/storage/compaction.h"
+#include "pg/storage/decode.h"
+#include "pg/storage/locks.h"
+#include "pg/storage/relations.h"
+#include "pg/storage/rewrite.h"
+#include "pg/storage/scan.h"
+#include "pg/storage/schema.h"
+#include "pg/storage/storage.h"
+#include "pg/storage/storage_internal.h"
+#include "pg/tenant.h"
+
+#define MS_PER_MINUTE INT64CONST(60000)
+#define MS_PER_SECOND INT64CONST(1000)
+
+typedef struct Window
+{
+	bool		has_partition;
+	int64		t_lo;
+	int64		t_hi;			/* exclusive */
+} Window;
+
+static void commit_step(void);
+static bool find_next(PgtsdbCompaction *sweep, Window *window);
+static bool find_row(PgtsdbScan *scan, PgtsdbCompaction *sweep);
+static bool first_row(PgtsdbScan *scan, PgtsdbCompaction *sweep);
+static void find_window(const PgtsdbCompaction *sweep, Window *window);
+static void compact_window(PgtsdbCompaction *sweep, const Window *window);
+static bool is_all_frozen(Oid heap);
+
+PG_FUNCTION_INFO_V1(pgtsdb_sql_compact);
+
+/* CALL tsdb.compact(force boolean): commits behind every window, unless the caller is in a transaction of his own. */
+Datum
+pgtsdb_sql_compact(PG_FUNCTION_ARGS)
+{
+	bool		force = PG_GETARG_BOOL(0);
+	bool		atomic = fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
+		castNode(CallContext, fcinfo->context)->atomic;
+	PgtsdbCompaction sweep;
+
+	pgtsdb_require_admin("compact samples");
+	PreventCommandIfReadOnly("CALL tsdb.compact()");
+	SPI_connect_ext(atomic ? 0 : SPI_OPT_NONATOMIC);
+	pgtsdb_compaction_start(&sweep, GetCurrentTimestamp(), force, true);
+	while (pgtsdb_compaction_step(&sweep))
+		if (!atomic)
+			commit_step();
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/* Nobody waits for the disk: a commit that a crash takes back leaves the samples in head. */
+static void
+commit_step(void)
+{
+	(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
+	SPI_commit();
+}
+
+void
+pgtsdb_compaction_start(PgtsdbCompaction *sweep, TimestampTz now, bool force, bool wait)
+{
+	memset(sweep, 0, sizeof(*sweep));
+	sweep->force = force;
+	sweep->wait = wait;
+	sweep->now = pgtsdb_milliseconds(now);
+	sweep->part = PG_INT32_MIN;
+	sweep->group_id = PG_INT32_MIN;
+	sweep->from = PG_INT64_MIN;
+}
+
+void
+pgtsdb_compaction_skip(PgtsdbCompaction *sweep)
+{
+	/* the last group of all parts has none behind it, and then the next step finds nothing */
+	sweep->from = PG_INT64_MIN;
+	if (sweep->group_id < PG_INT32_MAX)
+		sweep->group_id++;
+	else
+	{
+		sweep->part++;
+		sweep->group_id = PG_INT32_MIN;
+	}
+}
+
+bool
+pgtsdb_compaction_step(PgtsdbCompaction *sweep)
+{
+	PgtsdbCaller caller;
+	Window		window;
+	bool		found;
+
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+				 errmsg("compaction needs the isolation level READ COMMITTED"),
+				 errhint("Its snapshot has to be newer than the locks it takes.")));
+
+	pgtsdb_act_as_owner(&caller);
+	while ((found = find_next(sweep, &window)))
+	{
+		if (!window.has_partition)
+		{
+			pgtsdb_ensure_chunk_partition(0, 0, sweep->from);
+			break;
+		}
+		if (pgtsdb_lock(PGTSDB_LOCK_GROUP, sweep->part, sweep->group_id, ExclusiveLock, !sweep->wait))
+		{
+			compact_window(sweep, &window);
+			break;
+		}
+		pgtsdb_compaction_skip(sweep);
+	}
+	pgtsdb_act_as_caller(&caller);
+	return found;
+}
+
+/* Moves on to the first row of a closed window. */
+static bool
+find_next(PgtsdbCompaction *sweep, Window *window)
+{
+	PgtsdbScan	scan;
+	bool		found = false;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	if (pgtsdb_head_scan_open(&scan, tsdb_local_table(TSDB_TABLE_HEAD, sweep->part), GetActiveSnapshot(), AccessShareLock))
+	{
+		while (!found && find_row(&scan, sweep))
+		{
+			find_window(sweep, window);
+			found = sweep->force || window->t_hi <= sweep->now - pgtsdb_compaction_delay * MS_PER_SECOND;
+			if (!found)
+				pgtsdb_compaction_skip(sweep);
+		}
+		pgtsdb_scan_close(&scan);
+	}
+	PopActiveSnapshot();
+	return found;
+}
+
+/*
+ * The first row at or after (part, group_id, from).  Keys of a btree scan are a
+ * conjunction, so that "at or after" takes up to three descents.
+ */
+static bool
+find_row(PgtsdbScan *scan, PgtsdbCompaction *sweep)
+{
+	pgtsdb_scan_clear(scan);
+	pgtsdb_scan_key_int4(scan, 1, BTEqualStrategyNumber, sweep->part);
+	pgtsdb_scan_key_int4(scan, 2, BTEqualStrategyNumber, sweep->group_id);
+	pgtsdb_scan_key_int8(scan, 3, BTGreaterEqualStrategyNumber, sweep->from);
+	if (first_row(scan, sweep))
+		return true;
+
+	pgtsdb_compaction_skip(sweep);
+	pgtsdb_scan_clear(scan);
+	pgtsdb_scan_key_int4(scan, 1, BTEqualStrategyNumber, sweep->part);
+	pgtsdb_scan_key_int4(scan, 2, BTGreaterEqualStrategyNumber, sweep->group_id);
+	if (first_row(scan, sweep))
+		return true;
+
+	if (sweep->part == PG_INT32_MAX)
+		return false;
+	pgtsdb_scan_clear(scan);
+	pgtsdb_scan_key_int4(scan, 1, BTGreaterEqualStrategyNumber, sweep->part + 1);
+	return first_row(scan, sweep);
+}
+
+static bool
+first_row(PgtsdbScan *scan, PgtsdbCompaction *sweep)
+{
+	pgtsdb_scan_start(scan);
+	if (!pgtsdb_scan_next(scan))
+		return false;
+	sweep->part = DatumGetInt32(pgtsdb_scan_value(scan, PGTSDB_HEAD_PART));
+	sweep->group_id = DatumGetInt32(pgtsdb_scan_value(scan, PGTSDB_HEAD_GROUP_ID));
+	sweep->from = DatumGetInt64(pgtsdb_scan_value(scan, PGTSDB_HEAD_TS));
+	return true;
+}
+
+/* The window of the row that was found.  Without a partition it is assumed to end where the setting says. */
+static void
+find_window(const PgtsdbCompaction *sweep, Window *window)
+{
+	int64		width = Min(pgtsdb_compaction_window, pgtsdb_max_chunk_span) * MS_PER_MINUTE;
+	List	   *leaves;
+	ListCell   *cell;
+
+	window->has_partition = false;
+	window->t_hi = sweep->from + width;
+	tsdb_local_relations(TSDB_TABLE_CHUNKS, sweep->part, sweep->from, sweep->from, &leaves);
+	foreach(cell, leaves)
+	{
+		const TsdbLeaf *leaf = lfirst(cell);
+
+		if (leaf->tier != 0 || leaf->class != 0)
+			continue;
+		window->has_partition = true;
+		window->t_lo = sweep->from - (sweep->from - leaf->t_lo) % width;
+		window->t_hi = Min(window->t_lo + width, leaf->t_hi);
+	}
+	list_free_deep(leaves);
+}
+
+static void
+compact_window(PgtsdbCompaction *sweep, const Window *window)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "pgtsdb compaction", ALLOCSET_DEFAULT_SIZES);
+	PgtsdbRewrite rewrite = {
+		.part = sweep->part,
+		.group_id = sweep->group_id,
+		.t_lo = sweep->from,
+		.t_hi = window->t_hi - 1
+	};
+
+	pgtsdb_rewrite_group(&rewrite, context);
+	MemoryContextDelete(context);
+	sweep->from = rewrite.cut_short ? rewrite.t_next : window->t_hi;
+	sweep->windows++;
+	sweep->head_rows += rewrite.head_rows;
+	sweep->samples += rewrite.samples;
+	sweep->chunk_rows += rewrite.chunk_rows;
+	sweep->chunk_bytes += rewrite.chunk_bytes;
+}
+
+List *
+pgtsdb_closed_leaves(TimestampTz now)
+{
+	int64		closed = pgtsdb_milliseconds(now) - pgtsdb_compaction_delay * MS_PER_SECOND;
+	List	   *oids = NIL;
+	List	   *leaves;
+	ListCell   *cell;
+
+	tsdb_local_relations(TSDB_TABLE_CHUNKS, 0, PG_INT64_MIN, closed, &leaves);
+	foreach(cell, leaves)
+	{
+		const TsdbLeaf *leaf = lfirst(cell);
+
+		if (leaf->t_hi <= closed && !is_all_frozen(leaf->heap))
+			oids = lappend_oid(oids, leaf->heap);
+	}
+	list_free_deep(leaves);
+	return oids;
+}
+
+/* Also of a leaf that is gone. */
+static bool
+is_all_frozen(Oid heap)
+{
+	Relation	relation = tsdb_leaf_open(heap, AccessShareLock);
+	BlockNumber n_visible;
+	BlockNumber n_frozen;
+	bool		frozen;
+
+	if (relation == NULL)
+		return true;
+	visibilitymap_count(relation, &n_visible, &n_frozen);
+	frozen = n_frozen >= RelationGetNumberOfBlocks(relation);
+	table_close(relation, AccessShareLock);
+	return frozen;
+}

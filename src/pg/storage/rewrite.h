@@ -1,0 +1,44 @@
+/*
+ * rewrite.h
+ *		Takes the samples of a group and a stretch of time out of head and chunks, and puts them back as chunks.
+ *
+ * Compaction is a rewrite, and so is deletion, which puts back less.
+ */
+#ifndef PGTSDB_REWRITE_H
+#define PGTSDB_REWRITE_H
+
+#include "postgres.h"
+
+#include "core/base/base.h"
+
+typedef struct PgtsdbRewrite
+{
+	/* What to rewrite: rows of head with t_lo <= ts <= t_hi, and all chunks that overlap in time */
+	int32		part;
+	int32		group_id;
+	int64		t_lo;
+	int64		t_hi;
+
+	/* What does not come back: samples of these columns (ascending) with drop_lo <= t <= drop_hi */
+	const int16 *drop_columns;
+	bool	   *dropped;		/* set to true for each of them that lost a sample */
+	size_t		n_drop_columns;
+	int64		drop_lo;
+	int64		drop_hi;
+
+	/* What it did */
+	uint64		head_rows;
+	uint64		samples;		/* put back */
+	uint64		chunk_rows;
+	uint64		chunk_bytes;
+	bool		cut_short;		/* too much for one go: repeat with t_lo = t_next */
+	int64		t_next;
+} PgtsdbRewrite;
+
+/*
+ * The caller holds the lock of the group (locks.h), acts as the owner, and ends the transaction if this raises.
+ * `context` takes all memory and can be reset afterwards.
+ */
+extern void pgtsdb_rewrite_group(PgtsdbRewrite *rewrite, MemoryContext context);
+
+#endif							/* PGTSDB_REWRITE_H */
