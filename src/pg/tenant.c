@@ -73,9 +73,9 @@ pgtsdb_sql_create_tenant(PG_FUNCTION_ARGS)
 	int32		part;
 
 	pgtsdb_require_admin("create a tenant");
-	if (PG_ARGISNULL(0))
+	if (PG_ARGISNULL(0) || VARSIZE_ANY_EXHDR(PG_GETARG_TEXT_PP(0)) == 0)
 		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				(errcode(PG_ARGISNULL(0) ? ERRCODE_NULL_VALUE_NOT_ALLOWED : ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a tenant needs a name")));
 	pgtsdb_act_as_owner(&caller);
 	part = insert_tenant(PG_GETARG_DATUM(0), PG_ARGISNULL(1) ? (Datum) 0 : PG_GETARG_DATUM(1), PG_ARGISNULL(1));

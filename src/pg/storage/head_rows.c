@@ -62,7 +62,7 @@ typedef struct TimeRow
 typedef struct RowGroup
 {
 	uint64		key;			/* part and group_id: of the hash table, and the order of insertion */
-	TimeRow		   *rows;			/* ascending by time */
+	TimeRow    *rows;			/* ascending by time */
 	uint32		n_rows;
 	uint32		capacity;
 	uint32		cursor;			/* the row that got the last sample */
@@ -107,7 +107,7 @@ struct PgtsdbHeadRows
 	/* Collected */
 	TsdbArena  *arena;
 	groups_hash *groups;
-	RowGroup	   *last;			/* that got a sample; invalid after an insertion into the table */
+	RowGroup   *last;			/* that got a sample; invalid after an insertion into the table */
 	size_t		n_samples;
 
 	/* While flushing */
@@ -129,6 +129,7 @@ static uint32 newest_second(PgtsdbHeadRows *rows, int32 part, int32 group_id);
 static void settle_row(PgtsdbHeadRows *rows, PgtsdbSeriesRef series, TimeRow *row);
 static void order_columns(PgtsdbHeadRows *rows, TimeRow *row);
 static void count_again(PgtsdbIngestResult *result, PgtsdbSeriesRef series, int64 t, double first, double v);
+static const char *value_text(double v);
 static void settle_with_stored(PgtsdbHeadRows *rows, PgtsdbSeriesRef series, TimeRow *row);
 static void drop_stored(PgtsdbHeadRows *rows, PgtsdbSeriesRef series, TimeRow *row);
 static void join_sparse_rows(PgtsdbHeadRows *rows, RowGroup *group);
@@ -200,8 +201,8 @@ void
 pgtsdb_head_rows_add(PgtsdbHeadRows *rows, PgtsdbSeriesRef series, int64 t, double v, PgtsdbIngestResult *result)
 {
 	uint64		key = ((uint64) (uint32) series.part << 32) | (uint32) series.group_id;
-	RowGroup	   *group = rows->last;
-	TimeRow		   *row;
+	RowGroup   *group = rows->last;
+	TimeRow    *row;
 
 	if (group == NULL || group->key != key)
 		group = find_group(rows, key);
@@ -225,7 +226,7 @@ static RowGroup *
 find_group(PgtsdbHeadRows *rows, uint64 key)
 {
 	bool		found;
-	RowGroup	   *group = groups_insert(rows->groups, key, &found);
+	RowGroup   *group = groups_insert(rows->groups, key, &found);
 
 	if (!found)
 	{
@@ -280,7 +281,7 @@ pgtsdb_head_rows_flush(PgtsdbHeadRows *rows, PgtsdbIngestResult *result)
 {
 	static const char *const columns[] = {"part", "group_id", "ts", "n"};
 	MemoryContext old;
-	RowGroup	  **groups;
+	RowGroup   **groups;
 	uint32		n = rows->groups->members;
 
 	if (n == 0)
@@ -318,9 +319,9 @@ pgtsdb_head_rows_flush(PgtsdbHeadRows *rows, PgtsdbIngestResult *result)
 static RowGroup **
 sorted_groups(PgtsdbHeadRows *rows)
 {
-	RowGroup	  **groups = palloc_array(RowGroup *, rows->groups->members);
+	RowGroup   **groups = palloc_array(RowGroup *, rows->groups->members);
 	groups_iterator iterator;
-	RowGroup	   *group;
+	RowGroup   *group;
 	uint32		n = 0;
 
 	groups_start_iterate(rows->groups, &iterator);
@@ -476,12 +477,23 @@ count_again(PgtsdbIngestResult *result, PgtsdbSeriesRef series, int64 t, double 
 	}
 	if (result->first_error.code == TSDB_OK)
 	{
-		tsdb_fail(&error, TSDB_ERR_INPUT, "series %s has another value at %s: %g, not %g",
-				  pgtsdb_series_name(series), pgtsdb_format_ms(t), first, v);
+		tsdb_fail(&error, TSDB_ERR_INPUT, "series %s has another value at %s: %s, not %s",
+				  pgtsdb_series_name(series), pgtsdb_format_ms(t), value_text(first), value_text(v));
 		tsdb_error_hint(&error, "The value that was stored first stays.");
 		result->first_error = error;
 	}
 	result->conflicts++;
+}
+
+static const char *
+value_text(double v)
+{
+	char	   *text = palloc(TSDB_NUMBER_MAX);
+
+	if (tsdb_is_stale(v))
+		return "a stale marker";
+	tsdb_format_double(text, v);
+	return text;
 }
 
 /* Drops from the row what is stored already. */
@@ -543,7 +555,7 @@ static void
 join_sparse_rows(PgtsdbHeadRows *rows, RowGroup *group)
 {
 	uint64		n_samples = 0;
-	TimeRow		   *base = NULL;
+	TimeRow    *base = NULL;
 
 	for (uint32 i = 0; i < group->n_rows; i++)
 		n_samples += group->rows[i].n;
@@ -552,8 +564,10 @@ join_sparse_rows(PgtsdbHeadRows *rows, RowGroup *group)
 
 	for (uint32 i = 0; i < group->n_rows; i++)
 	{
-		TimeRow		   *row = &group->rows[i];
+		TimeRow    *row = &group->rows[i];
 
+		if (row->n == 0)
+			continue;
 		if (base != NULL && start_of_span(row->t) == start_of_span(base->t) && is_disjoint(rows, row))
 			join_row(rows, base, row);
 		else
@@ -565,7 +579,8 @@ join_sparse_rows(PgtsdbHeadRows *rows, RowGroup *group)
 				rows->place[row->samples[k].col] = k;
 		}
 	}
-	order_columns(rows, base);
+	if (base != NULL)
+		order_columns(rows, base);
 }
 
 /* Whether the base row, whose columns are in place[], has none of the row's. */

@@ -39,6 +39,14 @@ typedef struct Waiting
 	TsdbSample *samples;
 } Waiting;
 
+/* A series as far as it is known when one of its samples is refused: one of these. */
+typedef struct Named
+{
+	const TsdbWireSeries *wire;
+	const TsdbLabels *labels;
+	const PgtsdbSeriesRef *ref;
+} Named;
+
 /* Number of a waiting series by its cache key. */
 typedef struct WaitingKey
 {
@@ -110,7 +118,10 @@ static void wait_for_series(PgtsdbIngest *ingest, TsdbHash key, TsdbHash raw_key
 static void start_waiting(PgtsdbIngest *ingest);
 static void resolve_waiting(PgtsdbIngest *ingest);
 static void resolved(PgtsdbIngest *ingest, const PgtsdbSeriesWanted *wanted, const Waiting *waiting);
-static void out_of_range(PgtsdbIngest *ingest, PgtsdbSeriesRef series, int64 t);
+static inline bool in_range(const PgtsdbIngest *ingest, int64 t);
+static const TsdbSample *keep_in_range(PgtsdbIngest *ingest, const Named *series, const TsdbSample *samples, size_t *n);
+static void out_of_range(PgtsdbIngest *ingest, const Named *series, int64 t);
+static const char *name_of(PgtsdbIngest *ingest, const Named *series);
 static void count_rejected(PgtsdbIngest *ingest, const TsdbError *error, size_t n);
 static int	compare_refs(const void *a, const void *b);
 
@@ -271,6 +282,9 @@ take_samples(TsdbSampleSink *sink, const TsdbWireSeries *series, const TsdbSampl
 	TsdbLabels	labels;
 	TsdbError	error;
 
+	samples = keep_in_range(ingest, &(Named) {.wire = series}, samples, &n);
+	if (n == 0)
+		return;
 	if (likely(pgtsdb_cache_find(key, &ref, &committed) && is_our_part(ingest, ref.part)))
 		add_samples(ingest, ref, samples, n);
 	else if (series->labels(series, ingest->arena, &labels, &error) == TSDB_OK)
@@ -286,7 +300,10 @@ pgtsdb_ingest_append(PgtsdbIngest *ingest, PgtsdbSeriesRef series, int64 t, doub
 
 	if (!is_our_part(ingest, series.part))
 		elog(ERROR, "series of part %d does not belong to tenant \"%s\"", series.part, ingest->options.tenant->tenant_id);
-	add_samples(ingest, series, &sample, 1);
+	if (in_range(ingest, t))
+		add_samples(ingest, series, &sample, 1);
+	else
+		out_of_range(ingest, &(Named) {.ref = &series}, t);
 }
 
 void
@@ -294,7 +311,10 @@ pgtsdb_ingest_append_labels(PgtsdbIngest *ingest, TsdbLabels labels, int64 t, do
 {
 	TsdbSample	sample = {t, v};
 
-	add_by_labels(ingest, (TsdbHash) {0, 0}, labels, &sample, 1);
+	if (in_range(ingest, t))
+		add_by_labels(ingest, (TsdbHash) {0, 0}, labels, &sample, 1);
+	else
+		out_of_range(ingest, &(Named) {.labels = &labels}, t);
 }
 
 /* A hash collision must not lead into the series of another tenant. */
@@ -346,12 +366,7 @@ static void
 add_samples(PgtsdbIngest *ingest, PgtsdbSeriesRef series, const TsdbSample *samples, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-	{
-		if (unlikely(samples[i].t < ingest->options.t_min || samples[i].t > ingest->options.t_max))
-			out_of_range(ingest, series, samples[i].t);
-		else
-			pgtsdb_head_rows_add(ingest->rows, series, samples[i].t, samples[i].v, &ingest->result);
-	}
+		pgtsdb_head_rows_add(ingest->rows, series, samples[i].t, samples[i].v, &ingest->result);
 	if (!ingest->sender.track)
 		return;
 	if (ingest->n_written == ingest->written_capacity)
@@ -456,15 +471,48 @@ resolved(PgtsdbIngest *ingest, const PgtsdbSeriesWanted *wanted, const Waiting *
 
 /* ---- what is not stored ---- */
 
+static inline bool
+in_range(const PgtsdbIngest *ingest, int64 t)
+{
+	return t >= ingest->options.t_min && t <= ingest->options.t_max;
+}
+
+/* The samples that are in range, mostly all; the others are counted, and make no series. */
+static const TsdbSample *
+keep_in_range(PgtsdbIngest *ingest, const Named *series, const TsdbSample *samples, size_t *n)
+{
+	TsdbSample *kept = NULL;
+	size_t		n_kept = 0;
+
+	for (size_t i = 0; i < *n; i++)
+	{
+		if (unlikely(!in_range(ingest, samples[i].t)))
+		{
+			if (kept == NULL)
+			{
+				kept = TSDB_NEW_ARRAY(ingest->arena, TsdbSample, *n);
+				memcpy(kept, samples, i * sizeof(TsdbSample));
+			}
+			out_of_range(ingest, series, samples[i].t);
+		}
+		else if (kept != NULL)
+			kept[n_kept++] = samples[i];
+		else
+			n_kept++;
+	}
+	*n = n_kept;
+	return kept != NULL ? kept : samples;
+}
+
 static void
-out_of_range(PgtsdbIngest *ingest, PgtsdbSeriesRef series, int64 t)
+out_of_range(PgtsdbIngest *ingest, const Named *series, int64 t)
 {
 	bool		too_old = t < ingest->options.t_min;
 	TsdbError	error;
 
 	if (ingest->result.first_error.code == TSDB_OK)
 	{
-		tsdb_fail(&error, TSDB_ERR_INPUT, "sample of series %s at %s is too %s", pgtsdb_series_name(series),
+		tsdb_fail(&error, TSDB_ERR_INPUT, "sample of series %s at %s is too %s", name_of(ingest, series),
 				  pgtsdb_format_ms(t), too_old ? "old" : "far in the future");
 		tsdb_error_hint(&error, "Times %s %s are taken.", too_old ? "from" : "to",
 						pgtsdb_format_ms(too_old ? ingest->options.t_min : ingest->options.t_max));
@@ -474,6 +522,24 @@ out_of_range(PgtsdbIngest *ingest, PgtsdbSeriesRef series, int64 t)
 		ingest->result.too_old++;
 	else
 		ingest->result.too_new++;
+}
+
+static const char *
+name_of(PgtsdbIngest *ingest, const Named *series)
+{
+	TsdbBuffer	text;
+	TsdbLabels	labels;
+	TsdbError	error;
+
+	if (series->ref != NULL)
+		return pgtsdb_series_name(*series->ref);
+	if (series->labels != NULL)
+		labels = *series->labels;
+	else if (series->wire->labels(series->wire, ingest->arena, &labels, &error) != TSDB_OK)
+		return "with bad labels";
+	tsdb_buffer_init(&text, ingest->arena, 256);
+	tsdb_labels_print(&text, labels);
+	return tsdb_buffer_cstring(&text);
 }
 
 static void

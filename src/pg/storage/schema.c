@@ -213,7 +213,9 @@ pgtsdb_sql_drop_storage(PG_FUNCTION_ARGS)
 	pgtsdb_act_as_owner(&caller);
 	pgtsdb_lock(PGTSDB_LOCK_STORAGE, 0, 0, ExclusiveLock, false);
 	SPI_connect();
-	pgtsdb_execute("DROP TABLE IF EXISTS tsdb.chunks, tsdb.head, tsdb.series, tsdb.series_groups, tsdb.parts, tsdb.metric_definitions");
+	for (int i = 0; i < lengthof(tables); i++)
+		if (OidIsValid(table_oid(tables[i].name)))
+			pgtsdb_execute("DROP TABLE tsdb.%s", tables[i].name);
 	SPI_finish();
 	pgtsdb_act_as_caller(&caller);
 	PG_RETURN_VOID();
@@ -248,7 +250,7 @@ pgtsdb_create_storage(void)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("storage tables cannot be made by an extension script"),
 				 errhint("They would become members of that extension; call tsdb.create_storage() after it.")));
-	if (GetDatabaseEncoding() != PG_UTF8)
+	if (GetDatabaseEncoding() != PG_UTF8 && GetDatabaseEncoding() != PG_SQL_ASCII)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("database encoding \"%s\" cannot hold label values", GetDatabaseEncodingName()),

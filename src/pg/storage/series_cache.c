@@ -105,6 +105,7 @@ static Size cache_size(int max_series, Cache *layout);
 static void place_cache(Cache *layout, char *memory);
 static void need_cache(void);
 static void publish(TsdbHash key, PgtsdbSeriesRef series);
+static int	compare_refs(const void *a, const void *b);
 static void on_xact_event(XactEvent event, void *arg);
 static void on_subxact_event(SubXactEvent event, SubTransactionId subxact, SubTransactionId parent, void *arg);
 static void on_relcache_event(Datum arg, Oid relation);
@@ -343,6 +344,18 @@ publish(TsdbHash key, PgtsdbSeriesRef series)
 	fill_slot(&home[victim], pg_atomic_read_u32(&home[victim].version), key, series);
 }
 
+static int
+compare_refs(const void *a, const void *b)
+{
+	return pgtsdb_series_ref_compare(a, b);
+}
+
+static bool
+is_among(PgtsdbSeriesRef ref, const PgtsdbSeriesRef *series, size_t n)
+{
+	return bsearch(&ref, series, n, sizeof(*series), compare_refs) != NULL;
+}
+
 /*
  * Walks the whole table, because keys made of senders' bytes cannot be computed from
  * the series.  Nobody publishes these series meanwhile, since we hold the lock;
@@ -352,24 +365,30 @@ void
 pgtsdb_cache_forget(Oid series_table, const PgtsdbSeriesRef *series, size_t n)
 {
 	uint64		slots;
+	pending_iterator iterator;
+	PendingKey *entry;
 
 	need_cache();
 	slots = (uint64) cache.series_mask + 1 + PROBES;
-	for (uint64 i = 0; i < slots && n > 0; i++)
+	for (uint64 i = 0; i < slots; i++)
 	{
 		SeriesSlot *slot = &cache.series[i];
 		uint32		version = pg_atomic_read_u32(&slot->version);
-		PgtsdbSeriesRef ref;
 
 		if (version == 0)
 			continue;
 		while (!claim_version(&slot->version, version))
 			version = pg_atomic_read_u32(&slot->version);
-		ref = (PgtsdbSeriesRef) {slot->part, slot->group_id, slot->col};
-		if (bsearch(&ref, series, n, sizeof(*series),
-					(int (*) (const void *, const void *)) pgtsdb_series_ref_compare) != NULL)
+		if (is_among((PgtsdbSeriesRef) {slot->part, slot->group_id, slot->col}, series, n))
 			slot->key = (TsdbHash) {0, 0};
 		release_version(&slot->version, version);
+	}
+	if (pending != NULL)
+	{
+		pending_start_iterate(pending, &iterator);
+		while ((entry = pending_iterate(pending, &iterator)) != NULL)
+			if (is_among(entry->series, series, n))
+				pending_delete_item(pending, entry);
 	}
 	/* Backends without shared memory hear of it at our commit, before we release the locks. */
 	CacheInvalidateRelcacheByRelid(series_table);
