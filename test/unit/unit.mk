@@ -30,6 +30,10 @@ $(UNIT_DIR)/unit: $(UNIT_TEST_OBJS) $(UNIT_DIR)/libcore.a
 $(UNIT_DIR)/fuzz_%: $(UNIT_DIR)/test/fuzz/fuzz_%.o $(UNIT_DIR)/test/fuzz/replay.o $(UNIT_DIR)/libcore.a
 	gcc $(SANITIZE) -o $@ $^ $(UNIT_LIBS)
 
+# Runs PromQL test scripts in memory: build/unit/promqlscript test/promql/*.test
+$(UNIT_DIR)/promqlscript: $(UNIT_DIR)/test/promql/promqlscript.o $(UNIT_DIR)/test/unit/promql_script.o $(UNIT_DIR)/libcore.a
+	gcc $(SANITIZE) -o $@ $^ $(UNIT_LIBS)
+
 $(UNIT_DIR)/libcore.a: $(UNIT_CORE_OBJS)
 	rm -f $@ && ar rcs $@ $^
 

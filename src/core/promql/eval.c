@@ -1,0 +1,376 @@
+/*
+ * eval.c
+ *		Evaluation of an expression: the walk down the tree, and the result.
+ *
+ * See README.md for the whole, and eval_internal.h for what a value is.
+ */
+#include "core/promql/eval_internal.h"
+
+#include <stdio.h>
+
+/* ---- failures and limits ---- */
+
+TsdbStatus
+tsdb_eval_fail(Evaluator *ev, const char *format, ...)
+{
+	char		message[TSDB_ERROR_MESSAGE_MAX];
+	va_list		args;
+
+	va_start(args, format);
+	vsnprintf(message, sizeof(message), format, args);
+	va_end(args);
+	return tsdb_fail(ev->error, TSDB_ERR_EXECUTION, "%s", message);
+}
+
+TsdbStatus
+tsdb_eval_unsupported(Evaluator *ev, const TsdbExpr *expr, const char *what)
+{
+	if (what == NULL)
+		return tsdb_fail_at(ev->error, TSDB_ERR_UNSUPPORTED, expr->range.start, expr->range.end,
+							"function %s() is not supported yet", expr->call.function->name);
+	return tsdb_fail_at(ev->error, TSDB_ERR_UNSUPPORTED, expr->range.start, expr->range.end,
+						"%s is not supported yet", what);
+}
+
+/* Nothing is given back before the query ends, since its memory is not. */
+TsdbStatus
+tsdb_eval_count_samples(Evaluator *ev, size_t rows, size_t steps)
+{
+	size_t		left = ev->options.max_samples - ev->samples;
+
+	if (steps != 0 && rows > left / steps)
+		return tsdb_fail(ev->error, TSDB_ERR_LIMIT,
+						 "query processing would load too many samples into memory in query execution");
+	ev->samples += rows * steps;
+	return TSDB_OK;
+}
+
+/* ---- expressions that do not change from step to step ---- */
+
+static bool
+is_fixed(const TsdbTimeShift *shift)
+{
+	return shift->at != TSDB_AT_NONE;
+}
+
+static bool is_invariant(const TsdbExpr *expr);
+
+static bool
+is_invariant_call(const TsdbExpr *expr)
+{
+	TsdbFunctionId id = expr->call.function->id;
+
+	for (size_t i = 0; i < expr->call.n_args; i++)
+	{
+		const TsdbExpr *arg = tsdb_expr_unwrap(expr->call.args[i]);
+
+		if (!is_invariant(arg))
+			return false;
+		/* timestamp() of a selector tells the sample's time, of all else that of the step */
+		if (id == TSDB_FN_TIMESTAMP && arg->kind == TSDB_EXPR_VECTOR)
+			return true;
+	}
+	return !tsdb_eval_depends_on_time(id);
+}
+
+/* A parameter of an aggregation does not count, as in Prometheus: only its first value is used then. */
+static bool
+is_invariant(const TsdbExpr *expr)
+{
+	switch (expr->kind)
+	{
+		case TSDB_EXPR_NUMBER:
+		case TSDB_EXPR_STRING:
+			return true;
+		case TSDB_EXPR_VECTOR:
+			return is_fixed(&expr->vector.shift);
+		case TSDB_EXPR_MATRIX:
+			return is_fixed(&expr->matrix.selector->vector.shift);
+		case TSDB_EXPR_SUBQUERY:
+			return is_fixed(&expr->subquery.shift);
+		case TSDB_EXPR_AGGREGATE:
+			return is_invariant(expr->aggregate.expr);
+		case TSDB_EXPR_BINARY:
+			return is_invariant(expr->binary.lhs) && is_invariant(expr->binary.rhs);
+		case TSDB_EXPR_UNARY:
+			return is_invariant(expr->unary.expr);
+		case TSDB_EXPR_PAREN:
+			return is_invariant(expr->paren);
+		case TSDB_EXPR_CALL:
+			return is_invariant_call(expr);
+		case TSDB_EXPR_DURATION:
+			break;
+	}
+	return false;
+}
+
+/* Evaluates once, and repeats the points. */
+static TsdbStatus
+eval_invariant(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
+{
+	EvalGrid	first_step = {grid->start, grid->step, 1};
+	EvalMatrix	once;
+
+	TRY(tsdb_eval_expr(ev, expr, &first_step, &once));
+	TRY(tsdb_eval_matrix_make(ev, once.n, grid->n, result));
+	for (size_t i = 0; i < once.n; i++)
+	{
+		double	   *v = result->rows[i].v;
+		double		value = once.rows[i].v[0];
+
+		tsdb_check_interrupt(ev->env);
+		result->rows[i] = once.rows[i];
+		result->rows[i].v = v;
+		for (size_t step = 0; step < grid->n; step++)
+			v[step] = value;
+	}
+	return TSDB_OK;
+}
+
+/* ---- the walk ---- */
+
+static TsdbStatus
+eval_unary(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
+{
+	TRY(tsdb_eval_expr(ev, expr->unary.expr, grid, result));
+	if (!expr->unary.negative)
+		return TSDB_OK;
+	for (size_t i = 0; i < result->n; i++)
+	{
+		double	   *v = result->rows[i].v;
+
+		tsdb_check_interrupt(ev->env);
+		for (size_t step = 0; step < grid->n; step++)
+			if (!is_absent(v[step]))
+				v[step] = -v[step];
+	}
+	return tsdb_eval_finish_function(ev, result);
+}
+
+TsdbStatus
+tsdb_eval_expr(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
+{
+	tsdb_check_interrupt(ev->env);
+	if (grid->n == 0)
+	{
+		*result = tsdb_eval_matrix_empty(grid);
+		return TSDB_OK;
+	}
+	if (expr->kind == TSDB_EXPR_NUMBER)
+		return tsdb_eval_matrix_constant(ev, grid, expr->number.value, result);
+	if (grid->n > 1 && is_invariant(expr))
+		return eval_invariant(ev, expr, grid, result);
+
+	switch (expr->kind)
+	{
+		case TSDB_EXPR_VECTOR:
+			return tsdb_eval_vector_selector(ev, expr, grid, result);
+		case TSDB_EXPR_AGGREGATE:
+			return tsdb_eval_aggregate(ev, expr, grid, result);
+		case TSDB_EXPR_BINARY:
+			return tsdb_eval_binary(ev, expr, grid, result);
+		case TSDB_EXPR_UNARY:
+			return eval_unary(ev, expr, grid, result);
+		case TSDB_EXPR_CALL:
+			return tsdb_eval_call(ev, expr, grid, result);
+		case TSDB_EXPR_PAREN:
+			return tsdb_eval_expr(ev, expr->paren, grid, result);
+		default:
+			/* strings, range vectors and durations are read by the nodes above them */
+			return tsdb_eval_fail(ev, "unhandled expression of type %s",
+								  tsdb_value_type_documented(tsdb_expr_type(expr)));
+	}
+}
+
+TsdbStatus
+tsdb_eval_scalar(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, double **values)
+{
+	EvalMatrix	matrix;
+
+	TRY(tsdb_eval_expr(ev, expr, grid, &matrix));
+	*values = matrix.rows[0].v;
+	return TSDB_OK;
+}
+
+/* ---- results ---- */
+
+/* With delayed name removal: what has been marked goes now. */
+static TsdbStatus
+drop_delayed_names(Evaluator *ev, EvalMatrix *matrix)
+{
+	if (!ev->options.delayed_name_removal)
+		return TSDB_OK;
+	for (size_t i = 0; i < matrix->n; i++)
+		if (matrix->rows[i].drop_name)
+			matrix->rows[i].labels = tsdb_eval_without_name(ev->arena, matrix->rows[i].labels);
+	return tsdb_eval_merge_rows(ev, matrix);
+}
+
+static TsdbStatus
+scalar_result(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, TsdbQueryResult *result)
+{
+	double	   *value;
+
+	TRY(tsdb_eval_scalar(ev, expr, grid, &value));
+	result->scalar = value[0];
+	return TSDB_OK;
+}
+
+/* Points of a row without its gaps; rows without gaps share the array of times. */
+static void
+compact_row(Evaluator *ev, const EvalRow *row, const int64_t *times, size_t steps, TsdbSeriesData *series)
+{
+	size_t		n = 0;
+	int64_t    *t;
+
+	for (size_t step = 0; step < steps; step++)
+		n += !is_absent(row->v[step]);
+	*series = (TsdbSeriesData){row->labels, n, times, row->v};
+	if (n == steps)
+		return;
+	t = TSDB_NEW_ARRAY(ev->arena, int64_t, n);
+	n = 0;
+	for (size_t step = 0; step < steps; step++)
+	{
+		if (is_absent(row->v[step]))
+			continue;
+		t[n] = times[step];
+		row->v[n++] = row->v[step];
+	}
+	series->t = t;
+}
+
+static TsdbStatus
+rows_result(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, bool is_sorted, TsdbQueryResult *result)
+{
+	EvalMatrix	matrix;
+	int64_t    *times;
+
+	TRY(tsdb_eval_expr(ev, expr, grid, &matrix));
+	TRY(drop_delayed_names(ev, &matrix));
+	if (is_sorted)
+		tsdb_eval_sort_rows(ev, &matrix);
+	times = TSDB_NEW_ARRAY(ev->arena, int64_t, grid->n);
+	for (size_t step = 0; step < grid->n; step++)
+		times[step] = grid_time(grid, step);
+	result->series = TSDB_NEW_ARRAY(ev->arena, TsdbSeriesData, matrix.n);
+	result->n_series = matrix.n;
+	for (size_t i = 0; i < matrix.n; i++)
+	{
+		tsdb_check_interrupt(ev->env);
+		compact_row(ev, &matrix.rows[i], times, grid->n, &result->series[i]);
+	}
+	return TSDB_OK;
+}
+
+static int
+compare_series(const void *a, const void *b, const void *context)
+{
+	(void) context;
+	return tsdb_labels_compare(((const TsdbSeriesData *) a)->labels, ((const TsdbSeriesData *) b)->labels);
+}
+
+/* The samples themselves. */
+static TsdbStatus
+range_result(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, TsdbQueryResult *result)
+{
+	EvalRange	range;
+	int64_t		end;
+
+	TRY(tsdb_eval_range_vector(ev, tsdb_expr_unwrap((TsdbExpr *) expr), grid, &range));
+	end = range.times.first;
+	result->series = TSDB_NEW_ARRAY(ev->arena, TsdbSeriesData, range.n);
+	for (size_t i = 0; i < range.n; i++)
+	{
+		const EvalSeries *series = &range.series[i];
+		size_t		from = tsdb_eval_seek(series->t, series->n, 0, time_minus(end, range.range));
+		size_t		to = tsdb_eval_seek(series->t, series->n, from, end);
+
+		if (to > from)
+			result->series[result->n_series++] =
+				(TsdbSeriesData){series->labels, to - from, series->t + from, series->v + from};
+	}
+	tsdb_eval_sort(ev->arena, result->series, result->n_series, sizeof(TsdbSeriesData), compare_series, NULL);
+	return TSDB_OK;
+}
+
+static TsdbStatus
+instant_query(Evaluator *ev, const TsdbExpr *expr, TsdbQueryResult *result)
+{
+	EvalGrid	grid = {ev->options.start, 1, 1};
+
+	result->t = ev->options.start;
+	result->type = tsdb_expr_type(expr);
+	switch (result->type)
+	{
+		case TSDB_VALUE_SCALAR:
+			return scalar_result(ev, expr, &grid, result);
+		case TSDB_VALUE_STRING:
+			result->string = tsdb_expr_unwrap((TsdbExpr *) expr)->string;
+			return TSDB_OK;
+		case TSDB_VALUE_MATRIX:
+			return range_result(ev, expr, &grid, result);
+		default:
+			return rows_result(ev, expr, &grid, false, result);
+	}
+}
+
+static TsdbStatus
+range_query(Evaluator *ev, const TsdbExpr *expr, TsdbQueryResult *result)
+{
+	const TsdbEvalOptions *options = &ev->options;
+	EvalGrid	grid = {options->start, options->step, tsdb_promql_steps(options->start, options->end, options->step)};
+
+	result->type = TSDB_VALUE_MATRIX;
+	result->t = options->start;
+	TRY(tsdb_eval_count_samples(ev, 1, grid.n));
+	return rows_result(ev, expr, &grid, true, result);
+}
+
+/* ---- entry ---- */
+
+size_t
+tsdb_promql_steps(int64_t start, int64_t end, int64_t step)
+{
+	if (end < start)
+		return 0;
+	if (step <= 0)
+		return 1;
+	return (size_t) (((uint64_t) end - (uint64_t) start) / (uint64_t) step + 1);
+}
+
+static TsdbStatus
+check_type(const TsdbEvalOptions *options, const TsdbExpr *expr, TsdbError *error)
+{
+	TsdbValueType type = tsdb_expr_type(expr);
+
+	if (options->step == 0 || type == TSDB_VALUE_VECTOR || type == TSDB_VALUE_SCALAR)
+		return TSDB_OK;
+	return tsdb_fail(error, TSDB_ERR_SYNTAX,
+					 "invalid expression type \"%s\" for range query, must be Scalar or instant Vector",
+					 tsdb_value_type_documented(type));
+}
+
+TsdbStatus
+tsdb_promql_eval(TsdbArena *arena, const TsdbEnv *env, TsdbSeriesSource *source, const TsdbEvalOptions *options,
+				 TsdbExpr *expr, TsdbQueryResult **result, TsdbError *error)
+{
+	Evaluator	ev = {arena, env, source, *options, 0, tsdb_eval_notes_make(arena), error};
+
+	if (ev.options.lookback == 0)
+		ev.options.lookback = TSDB_DEFAULT_LOOKBACK_MS;
+	if (ev.options.subquery_step == 0)
+		ev.options.subquery_step = TSDB_DEFAULT_SUBQUERY_STEP_MS;
+	if (ev.options.max_samples == 0)
+		ev.options.max_samples = TSDB_DEFAULT_MAX_SAMPLES;
+
+	TRY(check_type(options, expr, error));
+	TRY(tsdb_promql_resolve_durations(expr, options->start, options->end, options->step, error));
+	*result = TSDB_NEW(arena, TsdbQueryResult);
+	if (options->step == 0)
+		TRY(instant_query(&ev, expr, *result));
+	else
+		TRY(range_query(&ev, expr, *result));
+	tsdb_eval_notes_result(&ev, *result);
+	return TSDB_OK;
+}

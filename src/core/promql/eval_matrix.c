@@ -1,0 +1,233 @@
+/*
+ * eval_matrix.c
+ *		Rows of labels and points: making, thinning out, uniting, sorting.
+ */
+#include "core/promql/eval_internal.h"
+
+const TsdbLabels tsdb_eval_no_labels = {NULL, 0};
+
+TsdbStatus
+tsdb_eval_matrix_make(Evaluator *ev, size_t rows, size_t steps, EvalMatrix *matrix)
+{
+	double	   *values;
+
+	TRY(tsdb_eval_count_samples(ev, rows, steps));
+	matrix->rows = TSDB_NEW_ARRAY(ev->arena, EvalRow, rows);
+	matrix->n = rows;
+	matrix->steps = steps;
+	values = TSDB_NEW_ARRAY(ev->arena, double, rows * steps);
+	for (size_t i = 0; i < rows; i++)
+		matrix->rows[i] = (EvalRow){tsdb_eval_no_labels, values + i * steps, false};
+	return TSDB_OK;
+}
+
+EvalMatrix
+tsdb_eval_matrix_empty(const EvalGrid *grid)
+{
+	return (EvalMatrix){NULL, 0, grid->n};
+}
+
+TsdbStatus
+tsdb_eval_matrix_constant(Evaluator *ev, const EvalGrid *grid, double value, EvalMatrix *matrix)
+{
+	TRY(tsdb_eval_matrix_make(ev, 1, grid->n, matrix));
+	for (size_t step = 0; step < grid->n; step++)
+		matrix->rows[0].v[step] = value;
+	return TSDB_OK;
+}
+
+void
+tsdb_eval_fill_absent(double *values, size_t n)
+{
+	double		absent = absent_value();
+
+	for (size_t i = 0; i < n; i++)
+		values[i] = absent;
+}
+
+bool
+tsdb_eval_row_is_empty(const EvalRow *row, size_t steps)
+{
+	for (size_t step = 0; step < steps; step++)
+		if (!is_absent(row->v[step]))
+			return false;
+	return true;
+}
+
+void
+tsdb_eval_drop_empty_rows(EvalMatrix *matrix)
+{
+	size_t		kept = 0;
+
+	for (size_t i = 0; i < matrix->n; i++)
+		if (!tsdb_eval_row_is_empty(&matrix->rows[i], matrix->steps))
+			matrix->rows[kept++] = matrix->rows[i];
+	matrix->n = kept;
+}
+
+void
+tsdb_eval_drop_names(Evaluator *ev, EvalMatrix *matrix)
+{
+	for (size_t i = 0; i < matrix->n; i++)
+	{
+		matrix->rows[i].drop_name = true;
+		if (!ev->options.delayed_name_removal)
+			matrix->rows[i].labels = tsdb_eval_without_name(ev->arena, matrix->rows[i].labels);
+	}
+}
+
+/* ---- rows with equal labels ---- */
+
+static TsdbStatus
+fail_equal_labels(Evaluator *ev)
+{
+	return tsdb_eval_fail(ev, "vector cannot contain metrics with the same labelset");
+}
+
+/* Adds the points of one row to another; false where both have one. */
+static bool
+unite(EvalRow *into, const EvalRow *row, size_t steps)
+{
+	for (size_t step = 0; step < steps; step++)
+	{
+		if (is_absent(row->v[step]))
+			continue;
+		if (!is_absent(into->v[step]))
+			return false;
+		into->v[step] = row->v[step];
+	}
+	return true;
+}
+
+/* The number of a row's label set among the distinct ones, for each row. */
+static size_t *
+number_label_sets(Evaluator *ev, const EvalMatrix *matrix, size_t *n_distinct)
+{
+	EvalGroups	groups;
+	size_t	   *numbers;
+
+	tsdb_eval_groups_init(&groups, ev->arena, (EvalFilter){NULL, 0, false}, matrix->n);
+	numbers = tsdb_eval_number_rows(&groups, matrix);
+	*n_distinct = groups.n;
+	return numbers;
+}
+
+TsdbStatus
+tsdb_eval_merge_rows(Evaluator *ev, EvalMatrix *matrix)
+{
+	size_t		n_distinct;
+	size_t		kept = 0;
+	const size_t *numbers;
+
+	if (matrix->n < 2)
+		return TSDB_OK;
+	numbers = number_label_sets(ev, matrix, &n_distinct);
+	if (n_distinct == matrix->n)
+		return TSDB_OK;
+
+	/* sets are numbered as they come, so the row of set k has moved to place k */
+	for (size_t i = 0; i < matrix->n; i++)
+	{
+		tsdb_check_interrupt(ev->env);
+		if (numbers[i] == kept)
+			matrix->rows[kept++] = matrix->rows[i];
+		else if (!unite(&matrix->rows[numbers[i]], &matrix->rows[i], matrix->steps))
+			return fail_equal_labels(ev);
+	}
+	matrix->n = kept;
+	return TSDB_OK;
+}
+
+TsdbStatus
+tsdb_eval_forbid_equal_rows(Evaluator *ev, const EvalMatrix *matrix)
+{
+	size_t		n_distinct;
+
+	if (matrix->n < 2)
+		return TSDB_OK;
+	number_label_sets(ev, matrix, &n_distinct);
+	return n_distinct == matrix->n ? TSDB_OK : fail_equal_labels(ev);
+}
+
+TsdbStatus
+tsdb_eval_check_rows(Evaluator *ev, EvalMatrix *matrix)
+{
+	/* with delayed name removal an instant query looks only at its end */
+	if (ev->options.delayed_name_removal && matrix->steps == 1)
+		return TSDB_OK;
+	return tsdb_eval_merge_rows(ev, matrix);
+}
+
+bool
+tsdb_eval_names_are_equal(const EvalMatrix *matrix)
+{
+	static const TsdbStr reserved[] = {{"__name__", 8}, {"__type__", 8}, {"__unit__", 8}};
+
+	for (size_t k = 0; k < TSDB_COUNT(reserved); k++)
+		for (size_t i = 1; i < matrix->n; i++)
+			if (!tsdb_str_equal(tsdb_labels_get(matrix->rows[0].labels, reserved[k]),
+								tsdb_labels_get(matrix->rows[i].labels, reserved[k])))
+				return false;
+	return true;
+}
+
+TsdbStatus
+tsdb_eval_finish_function(Evaluator *ev, EvalMatrix *matrix)
+{
+	bool		stay_distinct = ev->options.delayed_name_removal || tsdb_eval_names_are_equal(matrix);
+
+	tsdb_eval_drop_names(ev, matrix);
+	return stay_distinct ? TSDB_OK : tsdb_eval_check_rows(ev, matrix);
+}
+
+/* ---- sorting ---- */
+
+/* Bottom-up merge sort: stable, n log n in the worst case, and needs no static state for its context. */
+void
+tsdb_eval_sort(TsdbArena *arena, void *base, size_t n, size_t size, EvalCompare compare, const void *context)
+{
+	char	   *from = base;
+	char	   *to;
+	char	   *spare;
+
+	if (n < 2)
+		return;
+	spare = to = tsdb_alloc_array(arena, n, size);
+	for (size_t width = 1; width < n; width *= 2)
+	{
+		char	   *swap = from;
+
+		for (size_t left = 0; left < n; left += 2 * width)
+		{
+			size_t		middle = n - left > width ? left + width : n;
+			size_t		end = n - middle > width ? middle + width : n;
+			size_t		a = left;
+			size_t		b = middle;
+
+			for (size_t k = left; k < end; k++)
+			{
+				bool		take_left = b == end ||
+					(a < middle && compare(from + a * size, from + b * size, context) <= 0);
+
+				memcpy(to + k * size, from + (take_left ? a++ : b++) * size, size);
+			}
+		}
+		from = to;
+		to = swap;
+	}
+	if (from == spare)
+		memcpy(base, spare, n * size);
+}
+
+static int
+compare_rows(const void *a, const void *b, const void *context)
+{
+	(void) context;
+	return tsdb_labels_compare(((const EvalRow *) a)->labels, ((const EvalRow *) b)->labels);
+}
+
+void
+tsdb_eval_sort_rows(Evaluator *ev, EvalMatrix *matrix)
+{
+	tsdb_eval_sort(ev->arena, matrix->rows, matrix->n, sizeof(EvalRow), compare_rows, NULL);
+}

@@ -1,0 +1,332 @@
+/*
+ * eval_notes.c
+ *		Warnings and infos that go out with a result, in Prometheus's words.
+ *
+ * A note that says the same as an earlier one replaces it, so that its position
+ * is the last that gave rise to it; notes about repaired histograms add up.
+ * Positions become "line:column" only when the query is done.
+ */
+#include "core/promql/eval_internal.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* What repaired histograms have in common. */
+typedef struct Repair
+{
+	int64_t		t_min;
+	int64_t		t_max;
+	double		min_bucket;
+	double		max_bucket;
+	double		max_diff;
+	size_t		samples;
+} Repair;
+
+typedef struct Note
+{
+	struct Note *next;
+	TsdbStr		text;
+	TsdbRange	position;
+	bool		is_warning;
+	bool		is_repair;
+	Repair		repair;
+} Note;
+
+struct EvalNotes
+{
+	Note	   *first;
+	Note	  **end;
+	size_t		n_warnings;
+	size_t		n_infos;
+};
+
+EvalNotes *
+tsdb_eval_notes_make(TsdbArena *arena)
+{
+	EvalNotes  *notes = TSDB_NEW(arena, EvalNotes);
+
+	notes->end = &notes->first;
+	return notes;
+}
+
+/* The note with this text: an earlier one, or a new one. */
+static Note *
+find_or_add(Evaluator *ev, bool is_warning, TsdbStr text, bool *is_new)
+{
+	EvalNotes  *notes = ev->notes;
+	Note	   *note;
+
+	for (note = notes->first; note != NULL; note = note->next)
+		if (note->is_warning == is_warning && tsdb_str_equal(note->text, text))
+		{
+			*is_new = false;
+			return note;
+		}
+	note = TSDB_NEW(ev->arena, Note);
+	note->is_warning = is_warning;
+	note->text = tsdb_str_copy(ev->arena, text);
+	*notes->end = note;
+	notes->end = &note->next;
+	if (is_warning)
+		notes->n_warnings++;
+	else
+		notes->n_infos++;
+	*is_new = true;
+	return note;
+}
+
+static void add(Evaluator *ev, bool is_warning, TsdbRange position, const char *format, va_list args) TSDB_PRINTF(4, 0);
+
+static void
+add(Evaluator *ev, bool is_warning, TsdbRange position, const char *format, va_list args)
+{
+	char		text[TSDB_ERROR_MESSAGE_MAX];
+	int			length = vsnprintf(text, sizeof(text), format, args);
+	bool		is_new;
+
+	if (length < 0)
+		return;
+	if ((size_t) length >= sizeof(text))
+		length = (int) tsdb_utf8_valid_prefix(text, sizeof(text) - 1);
+	find_or_add(ev, is_warning, (TsdbStr){text, (size_t) length}, &is_new)->position = position;
+}
+
+void
+tsdb_eval_warn(Evaluator *ev, TsdbRange position, const char *format, ...)
+{
+	va_list		args;
+
+	va_start(args, format);
+	add(ev, true, position, format, args);
+	va_end(args);
+}
+
+void
+tsdb_eval_info(Evaluator *ev, TsdbRange position, const char *format, ...)
+{
+	va_list		args;
+
+	va_start(args, format);
+	add(ev, false, position, format, args);
+	va_end(args);
+}
+
+static TsdbStr
+buffer_text(const TsdbBuffer *buffer)
+{
+	return (TsdbStr){(const char *) buffer->data, buffer->len};
+}
+
+void
+tsdb_eval_info_metric(Evaluator *ev, TsdbRange position, const char *what, TsdbStr name)
+{
+	TsdbBuffer	text;
+	bool		is_new;
+
+	tsdb_buffer_init(&text, ev->arena, 128);
+	tsdb_buffer_append_str(&text, tsdb_str(what));
+	tsdb_buffer_u8(&text, ' ');
+	tsdb_quote(&text, name);
+	find_or_add(ev, false, buffer_text(&text), &is_new)->position = position;
+}
+
+void
+tsdb_eval_warn_quantile(Evaluator *ev, TsdbRange position, double q)
+{
+	char		number[TSDB_NUMBER_MAX];
+
+	tsdb_eval_warn(ev, position, "PromQL warning: quantile value should be between 0 and 1, got %s",
+				   tsdb_eval_format_g(number, q));
+}
+
+static void
+append_for_metric(TsdbBuffer *text, TsdbStr name)
+{
+	if (name.len == 0)
+		return;
+	tsdb_buffer_append_str(text, TSDB_STR(" for metric name "));
+	tsdb_quote(text, name);
+}
+
+void
+tsdb_eval_warn_bucket(Evaluator *ev, TsdbRange position, TsdbStr bucket, TsdbStr name)
+{
+	TsdbBuffer	text;
+	bool		is_new;
+
+	tsdb_buffer_init(&text, ev->arena, 128);
+	tsdb_buffer_append_str(&text, TSDB_STR("PromQL warning: bucket label \"le\" is missing or has a malformed value of "));
+	tsdb_quote(&text, bucket);
+	append_for_metric(&text, name);
+	find_or_add(ev, true, buffer_text(&text), &is_new)->position = position;
+}
+
+void
+tsdb_eval_info_monotonicity(Evaluator *ev, TsdbRange position, TsdbStr name, int64_t t,
+							double min_bucket, double max_bucket, double max_diff)
+{
+	TsdbBuffer	text;
+	Note	   *note;
+	Repair	   *all;
+	bool		is_new;
+
+	tsdb_buffer_init(&text, ev->arena, 256);
+	tsdb_buffer_append_str(&text, TSDB_STR("PromQL info: input to histogram_quantile needed to be fixed for monotonicity "
+										   "(see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)"));
+	append_for_metric(&text, name);
+	note = find_or_add(ev, false, buffer_text(&text), &is_new);
+	all = &note->repair;
+	if (is_new)
+	{
+		note->is_repair = true;
+		note->position = position;
+		*all = (Repair){t, t, min_bucket, max_bucket, max_diff, 1};
+		return;
+	}
+	all->t_min = t < all->t_min ? t : all->t_min;
+	all->t_max = t > all->t_max ? t : all->t_max;
+	all->min_bucket = min_bucket < all->min_bucket ? min_bucket : all->min_bucket;
+	all->max_bucket = max_bucket > all->max_bucket ? max_bucket : all->max_bucket;
+	all->max_diff = max_diff > all->max_diff ? max_diff : all->max_diff;
+	all->samples++;
+}
+
+/* ---- numbers and times as Go prints them ---- */
+
+/* Digits of the shortest text without point and leading zeros, and the exponent of the first one. */
+static size_t
+significant_digits(const char *plain, char *digits, int *exponent)
+{
+	size_t		n = 0;
+	int			point = -1;
+	int			place = 0;
+	int			first = -1;
+
+	for (const char *c = plain; *c != '\0'; c++)
+	{
+		if (*c == '.')
+		{
+			point = place;
+			continue;
+		}
+		if (first < 0 && *c != '0')
+			first = place;
+		if (first >= 0)
+			digits[n++] = *c;
+		place++;
+	}
+	if (point < 0)
+		point = place;
+	while (n > 0 && digits[n - 1] == '0')
+		n--;
+	*exponent = first < 0 ? 0 : point - first - 1;
+	return n;
+}
+
+/* Go's %g: the shortest digits, with an exponent below 1e-4 and from 1e6. */
+const char *
+tsdb_eval_format_g(char out[TSDB_NUMBER_MAX], double value)
+{
+	char		plain[TSDB_NUMBER_MAX];
+	char		digits[TSDB_NUMBER_MAX];
+	const char *unsigned_plain = plain;
+	size_t		length = tsdb_format_double(plain, value);
+	size_t		n;
+	int			exponent = 0;
+
+	unsigned_plain += plain[0] == '-';
+	n = isfinite(value) ? significant_digits(unsigned_plain, digits, &exponent) : 0;
+	if (n == 0 || (exponent >= -4 && exponent < 6))
+		return memcpy(out, plain, length + 1);
+	snprintf(out, TSDB_NUMBER_MAX, "%s%c%s%.*se%c%02d", value < 0 ? "-" : "", digits[0], n > 1 ? "." : "",
+			 (int) (n - 1), digits + 1, exponent < 0 ? '-' : '+', exponent < 0 ? -exponent : exponent);
+	return out;
+}
+
+/* RFC 3339 in UTC, by whole days since 0000-03-01 (proleptic Gregorian calendar). */
+static void
+append_time(TsdbBuffer *text, int64_t ms)
+{
+	int64_t		seconds = ms / 1000;
+	int64_t		days = seconds / 86400 - (seconds % 86400 < 0);
+	int64_t		second = seconds - days * 86400;
+	int64_t		day_of_era_start = days + 719468;
+	int64_t		era = day_of_era_start / 146097 - (day_of_era_start % 146097 < 0);
+	int64_t		day = day_of_era_start - era * 146097;
+	int64_t		year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+	int64_t		day_of_year = day - (365 * year + year / 4 - year / 100);
+	int64_t		month = (5 * day_of_year + 2) / 153;
+
+	tsdb_buffer_printf(text, "%04lld-%02d-%02dT%02d:%02d:%02dZ",
+					   (long long) (year + era * 400 + (month >= 10)),
+					   (int) (month < 10 ? month + 3 : month - 9),
+					   (int) (day_of_year - (153 * month + 2) / 5 + 1),
+					   (int) (second / 3600), (int) (second / 60 % 60), (int) (second % 60));
+}
+
+/* ---- result ---- */
+
+static void
+append_position(TsdbBuffer *text, TsdbStr query, TsdbRange position)
+{
+	size_t		line = 1;
+	int64_t		line_break = -1;
+
+	if (query.len == 0)
+		return;
+	if (position.start < 0 || (size_t) position.start > query.len)
+	{
+		tsdb_buffer_append_str(text, TSDB_STR(" (invalid position)"));
+		return;
+	}
+	for (int32_t i = 0; i < position.start; i++)
+		if (query.data[i] == '\n')
+		{
+			line_break = i;
+			line++;
+		}
+	tsdb_buffer_printf(text, " (%zu:%lld)", line, (long long) (position.start - line_break));
+}
+
+static void
+append_repair(TsdbBuffer *text, const Repair *repair)
+{
+	char		from[TSDB_NUMBER_MAX];
+	char		to[TSDB_NUMBER_MAX];
+
+	tsdb_buffer_printf(text, ", from buckets %s to %s, with a max diff of %.2g, over %zu samples from ",
+					   tsdb_eval_format_g(from, repair->min_bucket), tsdb_eval_format_g(to, repair->max_bucket),
+					   repair->max_diff, repair->samples);
+	append_time(text, repair->t_min);
+	tsdb_buffer_append_str(text, TSDB_STR(" to "));
+	append_time(text, repair->t_max);
+}
+
+static TsdbStr
+note_text(Evaluator *ev, const Note *note)
+{
+	TsdbBuffer	text;
+
+	tsdb_buffer_init(&text, ev->arena, note->text.len + 16);
+	tsdb_buffer_append_str(&text, note->text);
+	if (note->is_repair && ev->options.query.len > 0)
+		append_repair(&text, &note->repair);
+	append_position(&text, ev->options.query, note->position);
+	return buffer_text(&text);
+}
+
+void
+tsdb_eval_notes_result(Evaluator *ev, TsdbQueryResult *result)
+{
+	result->warnings = TSDB_NEW_ARRAY(ev->arena, TsdbStr, ev->notes->n_warnings);
+	result->infos = TSDB_NEW_ARRAY(ev->arena, TsdbStr, ev->notes->n_infos);
+	for (const Note *note = ev->notes->first; note != NULL; note = note->next)
+	{
+		TsdbStr		text = note_text(ev, note);
+
+		if (note->is_warning)
+			result->warnings[result->n_warnings++] = text;
+		else
+			result->infos[result->n_infos++] = text;
+	}
+}

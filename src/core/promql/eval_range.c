@@ -1,0 +1,189 @@
+/*
+ * eval_range.c
+ *		Calls of functions of a range vector.
+ *
+ * For each series the borders of all windows are found in one pass over its
+ * times (and kept for the next series if that has the same times); then the
+ * function's kernel computes all steps.
+ */
+#include "core/promql/eval_range.h"
+
+typedef struct RangeEntry
+{
+	RangeKernel kernel;
+	bool		keeps_name;		/* the result is a sample, not something computed from samples */
+} RangeEntry;
+
+static const RangeEntry entries[TSDB_FN_COUNT] = {
+	[TSDB_FN_ABSENT_OVER_TIME] = {tsdb_range_present, false},	/* see absent_over_time() */
+	[TSDB_FN_AVG_OVER_TIME] = {tsdb_range_avg, false},
+	[TSDB_FN_CHANGES] = {tsdb_range_changes, false},
+	[TSDB_FN_COUNT_OVER_TIME] = {tsdb_range_count, false},
+	[TSDB_FN_DELTA] = {tsdb_range_delta, false},
+	[TSDB_FN_DERIV] = {tsdb_range_deriv, false},
+	[TSDB_FN_DOUBLE_EXPONENTIAL_SMOOTHING] = {tsdb_range_double_exponential_smoothing, false},
+	[TSDB_FN_FIRST_OVER_TIME] = {tsdb_range_first, true},
+	[TSDB_FN_IDELTA] = {tsdb_range_idelta, false},
+	[TSDB_FN_INCREASE] = {tsdb_range_increase, false},
+	[TSDB_FN_IRATE] = {tsdb_range_irate, false},
+	[TSDB_FN_LAST_OVER_TIME] = {tsdb_range_last, true},
+	[TSDB_FN_MAD_OVER_TIME] = {tsdb_range_mad, false},
+	[TSDB_FN_MAX_OVER_TIME] = {tsdb_range_max, false},
+	[TSDB_FN_MIN_OVER_TIME] = {tsdb_range_min, false},
+	[TSDB_FN_PREDICT_LINEAR] = {tsdb_range_predict_linear, false},
+	[TSDB_FN_PRESENT_OVER_TIME] = {tsdb_range_present, false},
+	[TSDB_FN_QUANTILE_OVER_TIME] = {tsdb_range_quantile, false},
+	[TSDB_FN_RATE] = {tsdb_range_rate, false},
+	[TSDB_FN_RESETS] = {tsdb_range_resets, false},
+	[TSDB_FN_STDDEV_OVER_TIME] = {tsdb_range_stddev, false},
+	[TSDB_FN_STDVAR_OVER_TIME] = {tsdb_range_stdvar, false},
+	[TSDB_FN_SUM_OVER_TIME] = {tsdb_range_sum, false},
+	[TSDB_FN_TS_OF_FIRST_OVER_TIME] = {tsdb_range_ts_of_first, false},
+	[TSDB_FN_TS_OF_LAST_OVER_TIME] = {tsdb_range_ts_of_last, false},
+	[TSDB_FN_TS_OF_MAX_OVER_TIME] = {tsdb_range_ts_of_max, false},
+	[TSDB_FN_TS_OF_MIN_OVER_TIME] = {tsdb_range_ts_of_min, false},
+};
+
+/* ---- arguments ---- */
+
+static TsdbStatus
+eval_arguments(RangeCall *call, const TsdbExpr *expr, EvalRange *range)
+{
+	const TsdbExpr *range_expr = NULL;
+	size_t		n_params = 0;
+
+	for (size_t i = 0; i < expr->call.n_args; i++)
+	{
+		const TsdbExpr *arg = tsdb_expr_unwrap(expr->call.args[i]);
+
+		if (tsdb_expr_type(arg) == TSDB_VALUE_MATRIX)
+			range_expr = arg;
+		else
+		{
+			double	   *values;
+
+			TRY(tsdb_eval_scalar(call->ev, arg, &call->grid, &values));
+			call->params[n_params++] = values;
+		}
+	}
+	return tsdb_eval_range_vector(call->ev, range_expr, &call->grid, range);
+}
+
+/* ---- windows ---- */
+
+static size_t
+find_windows(RangeCall *call, const EvalSeries *series)
+{
+	size_t		from = 0;
+	size_t		to = 0;
+	size_t		largest = 0;
+
+	for (size_t step = 0; step < call->grid.n; step++)
+	{
+		int64_t		end = time_of(call->times, step);
+
+		from = tsdb_eval_seek(series->t, series->n, from, time_minus(end, call->range));
+		to = tsdb_eval_seek(series->t, series->n, to, end);
+		call->from[step] = from;
+		call->to[step] = to;
+		if (to - from > largest)
+			largest = to - from;
+	}
+	return largest;
+}
+
+static void
+grow_scratch(RangeCall *call, size_t *have, size_t need)
+{
+	if (need <= *have)
+		return;
+	*have = need > 2 * *have ? need : 2 * *have;
+	call->scratch = TSDB_NEW_ARRAY(call->ev->arena, double, *have);
+}
+
+static TsdbStatus
+run_kernel(RangeCall *call, const EvalRange *range, RangeKernel kernel, EvalMatrix *result)
+{
+	const EvalSeries *with_windows = NULL;
+	size_t		scratch = 0;
+	size_t		kept = 0;
+
+	TRY(tsdb_eval_matrix_make(call->ev, range->n, call->grid.n, result));
+	call->from = TSDB_NEW_ARRAY(call->ev->arena, size_t, call->grid.n);
+	call->to = TSDB_NEW_ARRAY(call->ev->arena, size_t, call->grid.n);
+	for (size_t i = 0; i < range->n; i++)
+	{
+		const EvalSeries *series = &range->series[i];
+		EvalRow    *row = &result->rows[kept];
+
+		tsdb_check_interrupt(call->ev->env);
+		if (with_windows == NULL || series->t != with_windows->t || series->n != with_windows->n)
+			grow_scratch(call, &scratch, find_windows(call, series));
+		with_windows = series;
+		TRY(kernel(call, series, row->v));
+		if (tsdb_eval_row_is_empty(row, call->grid.n))
+			continue;
+		row->labels = series->labels;
+		row->drop_name = series->drop_name;
+		kept++;
+	}
+	result->n = kept;
+	return TSDB_OK;
+}
+
+/* ---- absent_over_time() ---- */
+
+/* 1 where no series has a sample; the rows have come from present_over_time(). */
+static TsdbStatus
+absent_over_time(RangeCall *call, EvalMatrix *result)
+{
+	EvalMatrix	present = *result;
+	double	   *v;
+
+	TRY(tsdb_eval_matrix_constant(call->ev, &call->grid, 1, result));
+	v = result->rows[0].v;
+	for (size_t i = 0; i < present.n; i++)
+		for (size_t step = 0; step < call->grid.n; step++)
+			if (!is_absent(present.rows[i].v[step]))
+				v[step] = absent_value();
+	result->rows[0].labels = tsdb_eval_absent_labels(call->ev, call->expr->call.args[0]);
+	result->rows[0].drop_name = true;
+	tsdb_eval_drop_empty_rows(result);
+	return TSDB_OK;
+}
+
+/* ---- the call ---- */
+
+/* A sample keeps its name unless an inner expression has marked it to go. */
+static void
+drop_marked_names(Evaluator *ev, EvalMatrix *matrix)
+{
+	for (size_t i = 0; i < matrix->n; i++)
+		if (matrix->rows[i].drop_name && !ev->options.delayed_name_removal)
+			matrix->rows[i].labels = tsdb_eval_without_name(ev->arena, matrix->rows[i].labels);
+}
+
+TsdbStatus
+tsdb_eval_range_call(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
+{
+	const RangeEntry *entry = &entries[expr->call.function->id];
+	RangeCall	call = {.ev = ev, .expr = expr, .position = expr->call.args[0]->range, .grid = *grid};
+	EvalRange	range;
+	bool		stay_distinct;
+
+	if (entry->kernel == NULL)
+		return tsdb_eval_unsupported(ev, expr, NULL);
+	TRY(eval_arguments(&call, expr, &range));
+	call.times = range.times;
+	call.range = range.range;
+	TRY(run_kernel(&call, &range, entry->kernel, result));
+	if (expr->call.function->id == TSDB_FN_ABSENT_OVER_TIME)
+		return absent_over_time(&call, result);
+
+	stay_distinct = ev->options.delayed_name_removal || tsdb_eval_names_are_equal(result);
+	if (entry->keeps_name)
+		drop_marked_names(ev, result);
+	else
+		tsdb_eval_drop_names(ev, result);
+	return stay_distinct ? TSDB_OK : tsdb_eval_forbid_equal_rows(ev, result);
+}

@@ -1,0 +1,89 @@
+/*
+ * eval_range.h
+ *		Functions of a range vector: what their files share.
+ */
+#ifndef TSDB_EVAL_RANGE_H
+#define TSDB_EVAL_RANGE_H
+
+#include "core/promql/eval_internal.h"
+
+#define RANGE_PARAMS_MAX 2
+
+/* One call; the windows are those of the series at hand. */
+typedef struct RangeCall
+{
+	Evaluator  *ev;
+	const TsdbExpr *expr;
+	TsdbRange	position;		/* of the first argument, for notes */
+	EvalGrid	grid;
+	EvalTimes	times;			/* right ends of the windows */
+	int64_t		range;
+	const double *params[RANGE_PARAMS_MAX]; /* scalar arguments, a value per step */
+
+	size_t	   *from;			/* at step i: samples [from[i], to[i]) */
+	size_t	   *to;
+	double	   *scratch;		/* room for the largest window */
+	TsdbStr		noted_name;		/* metric that was last complained about */
+} RangeCall;
+
+/*
+ * Computes out[step] for every step of one series, absent where there is no
+ * result.  A window holds samples strictly ascending in time and no stale markers.
+ */
+typedef TsdbStatus (*RangeKernel) (RangeCall *call, const EvalSeries *series, double *out);
+
+/* One window; n > 0. */
+typedef struct RangeWindow
+{
+	const int64_t *t;
+	const double *v;
+	size_t		n;
+} RangeWindow;
+
+typedef double (*RangeFunction) (RangeCall *call, RangeWindow window, size_t step);
+
+/* For functions that look at each window anew: inlined, with the function. */
+static inline __attribute__((always_inline)) TsdbStatus
+for_each_window(RangeCall *call, const EvalSeries *series, double *out, RangeFunction function)
+{
+	for (size_t step = 0; step < call->grid.n; step++)
+	{
+		size_t		from = call->from[step];
+		RangeWindow window = {series->t + from, series->v + from, call->to[step] - from};
+
+		out[step] = window.n == 0 ? absent_value() : function(call, window, step);
+	}
+	return TSDB_OK;
+}
+
+/* range_rates.c */
+extern TsdbStatus tsdb_range_rate(RangeCall *call, const EvalSeries *series, double *out);
+extern TsdbStatus tsdb_range_increase(RangeCall *call, const EvalSeries *series, double *out);
+extern TsdbStatus tsdb_range_delta(RangeCall *call, const EvalSeries *series, double *out);
+extern TsdbStatus tsdb_range_irate(RangeCall *call, const EvalSeries *series, double *out);
+extern TsdbStatus tsdb_range_idelta(RangeCall *call, const EvalSeries *series, double *out);
+extern TsdbStatus tsdb_range_resets(RangeCall *call, const EvalSeries *series, double *out);
+extern TsdbStatus tsdb_range_changes(RangeCall *call, const EvalSeries *series, double *out);
+extern TsdbStatus tsdb_range_deriv(RangeCall *call, const EvalSeries *series, double *out);
+extern TsdbStatus tsdb_range_predict_linear(RangeCall *call, const EvalSeries *series, double *out);
+extern TsdbStatus tsdb_range_double_exponential_smoothing(RangeCall *call, const EvalSeries *series, double *out);
+
+/* range_over_time.c */
+extern TsdbStatus tsdb_range_avg(RangeCall *call, const EvalSeries *series, double *out);
+extern TsdbStatus tsdb_range_count(RangeCall *call, const EvalSeries *series, double *out);
+extern TsdbStatus tsdb_range_first(RangeCall *call, const EvalSeries *series, double *out);
+extern TsdbStatus tsdb_range_last(RangeCall *call, const EvalSeries *series, double *out);
+extern TsdbStatus tsdb_range_mad(RangeCall *call, const EvalSeries *series, double *out);
+extern TsdbStatus tsdb_range_max(RangeCall *call, const EvalSeries *series, double *out);
+extern TsdbStatus tsdb_range_min(RangeCall *call, const EvalSeries *series, double *out);
+extern TsdbStatus tsdb_range_present(RangeCall *call, const EvalSeries *series, double *out);
+extern TsdbStatus tsdb_range_quantile(RangeCall *call, const EvalSeries *series, double *out);
+extern TsdbStatus tsdb_range_stddev(RangeCall *call, const EvalSeries *series, double *out);
+extern TsdbStatus tsdb_range_stdvar(RangeCall *call, const EvalSeries *series, double *out);
+extern TsdbStatus tsdb_range_sum(RangeCall *call, const EvalSeries *series, double *out);
+extern TsdbStatus tsdb_range_ts_of_first(RangeCall *call, const EvalSeries *series, double *out);
+extern TsdbStatus tsdb_range_ts_of_last(RangeCall *call, const EvalSeries *series, double *out);
+extern TsdbStatus tsdb_range_ts_of_max(RangeCall *call, const EvalSeries *series, double *out);
+extern TsdbStatus tsdb_range_ts_of_min(RangeCall *call, const EvalSeries *series, double *out);
+
+#endif							/* TSDB_EVAL_RANGE_H */

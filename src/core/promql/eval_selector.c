@@ -1,0 +1,293 @@
+/*
+ * eval_selector.c
+ *		Selectors: from stored samples to points at the times of the query.
+ *
+ * An instant selector takes, at each step, the newest sample that is not older
+ * than the lookback; a range selector hands the samples on, and the function
+ * around it slides a window over them.  Ranges and the lookback are open on the
+ * left.  Series that share their array of times (those of one scrape do) share
+ * the search, too.
+ */
+#include "core/promql/eval_internal.h"
+
+/* Fails where a time does not fit, so that the times can be used without a thought. */
+static TsdbStatus
+selector_times(Evaluator *ev, const EvalGrid *grid, const TsdbTimeShift *shift, EvalTimes *times)
+{
+	bool		fixed = shift->at != TSDB_AT_NONE;
+	int64_t		last;
+
+	times->n = grid->n;
+	times->step = fixed ? 0 : grid->step;
+	if (__builtin_sub_overflow(fixed ? shift->at_ms : grid->start, shift->offset_ms, &times->first) ||
+		__builtin_sub_overflow(fixed ? shift->at_ms : grid_time(grid, grid->n - 1), shift->offset_ms, &last))
+		return tsdb_eval_fail(ev, "time of a selector is out of range");
+	return TSDB_OK;
+}
+
+/* Samples that may matter when each step looks back `range` from its time. */
+static TsdbStatus
+select_series(Evaluator *ev, const TsdbVectorExpr *selector, EvalTimes times, int64_t range,
+			  TsdbSeriesData **series, size_t *n)
+{
+	TsdbSelect	what = {
+		.t_min = time_minus(times.first, range - 1),
+		.t_max = time_of(times, times.n - 1),
+		.matchers = selector->matchers,
+		.n_matchers = selector->n_matchers,
+		.max_samples = ev->options.max_samples - ev->samples
+	};
+
+	tsdb_check_interrupt(ev->env);
+	TRY(ev->source->select(ev->source, ev->arena, &what, series, n, ev->error));
+	for (size_t i = 0; i < *n; i++)
+		TRY(tsdb_eval_count_samples(ev, 1, (*series)[i].n));
+	return TSDB_OK;
+}
+
+size_t
+tsdb_eval_seek(const int64_t *t, size_t n, size_t from, int64_t time)
+{
+	size_t		stride = 1;
+	size_t		low = from;
+	size_t		high;
+
+	/* mostly the answer is near; the stride doubles where a step spans many samples */
+	while (low < n && t[low] <= time)
+	{
+		low += stride;
+		stride *= 2;
+	}
+	high = low < n ? low : n;
+	low = stride == 1 ? from : low - stride / 2 + 1;
+	while (low < high)
+	{
+		size_t		middle = low + (high - low) / 2;
+
+		if (t[middle] <= time)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* ---- instant vectors ---- */
+
+#define NO_SAMPLE SIZE_MAX
+
+/* Which sample each step takes, found once for series with the same times. */
+typedef struct Picker
+{
+	EvalTimes	times;
+	int64_t		lookback;
+	const int64_t *t;
+	size_t		n;
+	size_t	   *picked;
+} Picker;
+
+static void
+pick(Picker *picker, const int64_t *t, size_t n)
+{
+	size_t		passed = 0;
+
+	if (t == picker->t && n == picker->n)
+		return;
+	picker->t = t;
+	picker->n = n;
+	for (size_t step = 0; step < picker->times.n; step++)
+	{
+		int64_t		time = time_of(picker->times, step);
+
+		passed = tsdb_eval_seek(t, n, passed, time);
+		picker->picked[step] = passed > 0 && t[passed - 1] > time_minus(time, picker->lookback) ?
+			passed - 1 : NO_SAMPLE;
+	}
+}
+
+static void
+take_values(const Picker *picker, const TsdbSeriesData *series, double *out)
+{
+	for (size_t step = 0; step < picker->times.n; step++)
+		out[step] = picker->picked[step] == NO_SAMPLE ? absent_value() : series->v[picker->picked[step]];
+}
+
+static void
+take_timestamps(const Picker *picker, const TsdbSeriesData *series, double *out)
+{
+	for (size_t step = 0; step < picker->times.n; step++)
+	{
+		size_t		sample = picker->picked[step];
+
+		out[step] = sample == NO_SAMPLE || is_absent(series->v[sample]) ?
+			absent_value() : (double) series->t[sample] / 1000;
+	}
+}
+
+static TsdbStatus
+instant_vector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid,
+			   void (*take) (const Picker *, const TsdbSeriesData *, double *), EvalMatrix *result)
+{
+	Picker		picker = {.lookback = ev->options.lookback};
+	TsdbSeriesData *series;
+	size_t		n;
+
+	if (expr->vector.smoothed || expr->vector.anchored)
+		return tsdb_eval_unsupported(ev, expr, expr->vector.smoothed ? "modifier smoothed" : "modifier anchored");
+	TRY(selector_times(ev, grid, &expr->vector.shift, &picker.times));
+	TRY(select_series(ev, &expr->vector, picker.times, ev->options.lookback, &series, &n));
+	TRY(tsdb_eval_matrix_make(ev, n, grid->n, result));
+	picker.picked = TSDB_NEW_ARRAY(ev->arena, size_t, grid->n);
+	for (size_t i = 0; i < n; i++)
+	{
+		tsdb_check_interrupt(ev->env);
+		pick(&picker, series[i].t, series[i].n);
+		take(&picker, &series[i], result->rows[i].v);
+		result->rows[i].labels = series[i].labels;
+	}
+	tsdb_eval_drop_empty_rows(result);
+	return TSDB_OK;
+}
+
+TsdbStatus
+tsdb_eval_vector_selector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
+{
+	return instant_vector(ev, expr, grid, take_values, result);
+}
+
+TsdbStatus
+tsdb_eval_selector_timestamps(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
+{
+	return instant_vector(ev, expr, grid, take_timestamps, result);
+}
+
+/* ---- range vectors ---- */
+
+/* Stale markers end a series for instant selectors; a range only has one sample less. */
+static EvalSeries
+without_stale_markers(Evaluator *ev, const TsdbSeriesData *series)
+{
+	size_t		kept = 0;
+	int64_t    *t;
+	double	   *v;
+
+	for (size_t i = 0; i < series->n; i++)
+		kept += !tsdb_is_stale(series->v[i]);
+	if (kept == series->n)
+		return (EvalSeries){series->labels, series->n, series->t, series->v, false};
+	t = TSDB_NEW_ARRAY(ev->arena, int64_t, kept);
+	v = TSDB_NEW_ARRAY(ev->arena, double, kept);
+	kept = 0;
+	for (size_t i = 0; i < series->n; i++)
+	{
+		if (tsdb_is_stale(series->v[i]))
+			continue;
+		t[kept] = series->t[i];
+		v[kept++] = series->v[i];
+	}
+	return (EvalSeries){series->labels, kept, t, v, false};
+}
+
+static TsdbStatus
+matrix_selector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalRange *range)
+{
+	const TsdbVectorExpr *selector = &expr->matrix.selector->vector;
+	TsdbSeriesData *series;
+	size_t		n;
+
+	if (selector->smoothed || selector->anchored)
+		return tsdb_eval_unsupported(ev, expr, selector->smoothed ? "modifier smoothed" : "modifier anchored");
+	TRY(selector_times(ev, grid, &selector->shift, &range->times));
+	range->range = expr->matrix.range_ms;
+	TRY(select_series(ev, selector, range->times, range->range, &series, &n));
+	range->series = TSDB_NEW_ARRAY(ev->arena, EvalSeries, n);
+	range->n = 0;
+	for (size_t i = 0; i < n; i++)
+	{
+		EvalSeries	samples = without_stale_markers(ev, &series[i]);
+
+		tsdb_check_interrupt(ev->env);
+		if (samples.n > 0)
+			range->series[range->n++] = samples;
+	}
+	return TSDB_OK;
+}
+
+/* ---- subqueries ---- */
+
+/* Multiples of the step after first - range, up to the last time: the points do not move with the query's start. */
+static EvalGrid
+subquery_grid(const EvalRange *range, int64_t step)
+{
+	int64_t		before = time_minus(range->times.first, range->range);
+	int64_t		last = time_of(range->times, range->times.n - 1);
+	int64_t		start = before - before % step;
+	EvalGrid	grid = {0, step, 0};
+
+	if (start <= before && __builtin_add_overflow(start, step, &start))
+		return grid;
+	if (start <= last)
+		grid = (EvalGrid){start, step, tsdb_promql_steps(start, last, step)};
+	return grid;
+}
+
+/* A row as samples; rows without a gap share one array of times. */
+static EvalSeries
+row_samples(Evaluator *ev, const EvalRow *row, const EvalGrid *grid, const int64_t *times)
+{
+	size_t		n = 0;
+	int64_t    *t;
+	double	   *v;
+
+	for (size_t step = 0; step < grid->n; step++)
+		n += !is_absent(row->v[step]);
+	if (n == grid->n)
+		return (EvalSeries){row->labels, n, times, row->v, row->drop_name};
+	t = TSDB_NEW_ARRAY(ev->arena, int64_t, n);
+	v = TSDB_NEW_ARRAY(ev->arena, double, n);
+	n = 0;
+	for (size_t step = 0; step < grid->n; step++)
+	{
+		if (is_absent(row->v[step]))
+			continue;
+		t[n] = times[step];
+		v[n++] = row->v[step];
+	}
+	return (EvalSeries){row->labels, n, t, v, row->drop_name};
+}
+
+static TsdbStatus
+subquery(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalRange *range)
+{
+	int64_t		step = expr->subquery.step_ms != 0 ? expr->subquery.step_ms : ev->options.subquery_step;
+	EvalGrid	inner;
+	EvalMatrix	points;
+	int64_t    *times;
+
+	TRY(selector_times(ev, grid, &expr->subquery.shift, &range->times));
+	range->range = expr->subquery.range_ms;
+	inner = subquery_grid(range, step);
+	TRY(tsdb_eval_expr(ev, expr->subquery.expr, &inner, &points));
+
+	times = TSDB_NEW_ARRAY(ev->arena, int64_t, inner.n);
+	for (size_t i = 0; i < inner.n; i++)
+		times[i] = grid_time(&inner, i);
+	range->series = TSDB_NEW_ARRAY(ev->arena, EvalSeries, points.n);
+	range->n = 0;
+	for (size_t i = 0; i < points.n; i++)
+	{
+		EvalSeries	samples = row_samples(ev, &points.rows[i], &inner, times);
+
+		if (samples.n > 0)
+			range->series[range->n++] = samples;
+	}
+	return TSDB_OK;
+}
+
+TsdbStatus
+tsdb_eval_range_vector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalRange *range)
+{
+	if (expr->kind == TSDB_EXPR_SUBQUERY)
+		return subquery(ev, expr, grid, range);
+	return matrix_selector(ev, expr, grid, range);
+}

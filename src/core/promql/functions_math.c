@@ -1,0 +1,202 @@
+/*
+ * functions_math.c
+ *		Functions that change each value by itself.
+ */
+#include "core/promql/eval_functions.h"
+
+#define PI 3.14159265358979323846
+
+typedef double (*MathFunction) (double x);
+
+static double
+to_degrees(double x)
+{
+	return x * 180 / PI;
+}
+
+static double
+to_radians(double x)
+{
+	return x * PI / 180;
+}
+
+/* Zeros keep their sign, and NaN stays. */
+static double
+sign_of(double x)
+{
+	return x < 0 ? -1 : x > 0 ? 1 : x;
+}
+
+static MathFunction
+math_function(TsdbFunctionId id)
+{
+	switch (id)
+	{
+		case TSDB_FN_ABS:
+			return fabs;
+		case TSDB_FN_ACOS:
+			return acos;
+		case TSDB_FN_ACOSH:
+			return acosh;
+		case TSDB_FN_ASIN:
+			return asin;
+		case TSDB_FN_ASINH:
+			return asinh;
+		case TSDB_FN_ATAN:
+			return atan;
+		case TSDB_FN_ATANH:
+			return atanh;
+		case TSDB_FN_CEIL:
+			return ceil;
+		case TSDB_FN_COS:
+			return cos;
+		case TSDB_FN_COSH:
+			return cosh;
+		case TSDB_FN_DEG:
+			return to_degrees;
+		case TSDB_FN_EXP:
+			return exp;
+		case TSDB_FN_FLOOR:
+			return floor;
+		case TSDB_FN_LN:
+			return log;
+		case TSDB_FN_LOG10:
+			return log10;
+		case TSDB_FN_LOG2:
+			return log2;
+		case TSDB_FN_RAD:
+			return to_radians;
+		case TSDB_FN_SGN:
+			return sign_of;
+		case TSDB_FN_SIN:
+			return sin;
+		case TSDB_FN_SINH:
+			return sinh;
+		case TSDB_FN_SQRT:
+			return sqrt;
+		case TSDB_FN_TAN:
+			return tan;
+		case TSDB_FN_TANH:
+			return tanh;
+		default:
+			return NULL;
+	}
+}
+
+TsdbStatus
+tsdb_function_math(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
+{
+	MathFunction function = math_function(expr->call.function->id);
+
+	TRY(tsdb_eval_expr(ev, argument(expr, 0), grid, result));
+	for (size_t i = 0; i < result->n; i++)
+	{
+		double	   *v = result->rows[i].v;
+
+		tsdb_check_interrupt(ev->env);
+		for (size_t step = 0; step < grid->n; step++)
+			if (!is_absent(v[step]))
+				v[step] = function(v[step]);
+	}
+	return tsdb_eval_finish_function(ev, result);
+}
+
+/* ---- extremes ---- */
+
+/* Go's math.Max: infinity wins over NaN, and NaN over all else; 0 is more than -0. */
+static double
+go_max(double x, double y)
+{
+	if (x == INFINITY || y == INFINITY)
+		return INFINITY;
+	if (isnan(x) || isnan(y))
+		return normal_nan();
+	if (x == 0 && x == y)
+		return signbit(x) ? y : x;
+	return x > y ? x : y;
+}
+
+static double
+go_min(double x, double y)
+{
+	if (x == -INFINITY || y == -INFINITY)
+		return -INFINITY;
+	if (isnan(x) || isnan(y))
+		return normal_nan();
+	if (x == 0 && x == y)
+		return signbit(x) ? x : y;
+	return x < y ? x : y;
+}
+
+/* max_of(), min_of(): of two scalars */
+TsdbStatus
+tsdb_function_extreme_of(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
+{
+	bool		is_max = expr->call.function->id == TSDB_FN_MAX_OF;
+	double	   *x;
+	double	   *y;
+
+	TRY(tsdb_eval_scalar(ev, argument(expr, 0), grid, &x));
+	TRY(tsdb_eval_scalar(ev, argument(expr, 1), grid, &y));
+	TRY(tsdb_eval_matrix_make(ev, 1, grid->n, result));
+	for (size_t step = 0; step < grid->n; step++)
+		result->rows[0].v[step] = is_max ? go_max(x[step], y[step]) : go_min(x[step], y[step]);
+	return TSDB_OK;
+}
+
+/* clamp(), clamp_min(), clamp_max(); nothing where the lower border is above the upper one */
+TsdbStatus
+tsdb_function_clamp(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
+{
+	TsdbFunctionId id = expr->call.function->id;
+	double	   *lower = NULL;
+	double	   *upper = NULL;
+
+	TRY(tsdb_eval_expr(ev, argument(expr, 0), grid, result));
+	if (id != TSDB_FN_CLAMP_MAX)
+		TRY(tsdb_eval_scalar(ev, argument(expr, 1), grid, &lower));
+	if (id != TSDB_FN_CLAMP_MIN)
+		TRY(tsdb_eval_scalar(ev, argument(expr, id == TSDB_FN_CLAMP ? 2 : 1), grid, &upper));
+	for (size_t i = 0; i < result->n; i++)
+	{
+		double	   *v = result->rows[i].v;
+
+		tsdb_check_interrupt(ev->env);
+		for (size_t step = 0; step < grid->n; step++)
+		{
+			double		low = lower == NULL ? -INFINITY : lower[step];
+			double		high = upper == NULL ? INFINITY : upper[step];
+
+			if (is_absent(v[step]))
+				continue;
+			v[step] = high < low ? absent_value() : go_max(low, go_min(high, v[step]));
+		}
+	}
+	tsdb_eval_drop_empty_rows(result);
+	return tsdb_eval_finish_function(ev, result);
+}
+
+/* To a multiple of the second argument, halves up; its inverse is what Prometheus calculates with. */
+TsdbStatus
+tsdb_function_round(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
+{
+	double	   *nearest = NULL;
+
+	TRY(tsdb_eval_expr(ev, argument(expr, 0), grid, result));
+	if (expr->call.n_args > 1)
+		TRY(tsdb_eval_scalar(ev, argument(expr, 1), grid, &nearest));
+	for (size_t i = 0; i < result->n; i++)
+	{
+		double	   *v = result->rows[i].v;
+
+		tsdb_check_interrupt(ev->env);
+		for (size_t step = 0; step < grid->n; step++)
+		{
+			double		inverse = 1.0 / (nearest == NULL ? 1.0 : nearest[step]);
+
+			if (!is_absent(v[step]))
+				v[step] = floor(v[step] * inverse + 0.5) / inverse;
+		}
+	}
+	return tsdb_eval_finish_function(ev, result);
+}
