@@ -62,11 +62,11 @@ tsdb_low_bits(uint64_t word, unsigned n)
 	return n >= 64 ? word : word & ((UINT64_C(1) << n) - 1);
 }
 
-/* Bits until the highest 1; 0 for 0. */
+/* Bits until the highest 1; 0 for 0, without a branch: zeros come and go. */
 static inline unsigned
 tsdb_bit_length(uint64_t word)
 {
-	return word == 0 ? 0 : 64 - (unsigned) __builtin_clzll(word);
+	return 64 - (unsigned) __builtin_clzll(word | 1) - (word == 0);
 }
 
 #endif							/* TSDB_CHUNK_BYTES_H */

@@ -50,11 +50,14 @@ typedef enum Coder
 	CODER_HUFFMAN = 2			/* reserved */
 } Coder;
 
+/* 2^13 values of so many bits have a sum of 64 bits. */
+#define SUMMED_BITS 51
+
 /* Values counted and summed by the number of their bits: enough to tell what a coder will need. */
 typedef struct BitHistogram
 {
 	uint32_t	count[65];
-	double		sum[65];
+	uint64_t	sum[65];		/* wraps around for more than SUMMED_BITS */
 	uint32_t	n;
 	unsigned	longest;		/* greatest length that occurs */
 } BitHistogram;
@@ -89,8 +92,8 @@ typedef struct StreamScratch
 } StreamScratch;
 
 extern void tsdb_stream_scratch_reserve(TsdbArena *arena, StreamScratch *scratch, size_t n);
-/* Bytes that tsdb_stream_write() will need, about. */
-extern double tsdb_stream_estimate(StreamScratch *scratch, const int64_t *values, size_t n);
+/* Which of some arrays of the same length will be the shortest stream?  Probably the one with the least guess. */
+extern unsigned tsdb_stream_guess(const int64_t *values, size_t n);
 extern void tsdb_stream_write(TsdbBuffer *out, StreamScratch *scratch, const int64_t *values, size_t n);
 /* load_end: memory may be loaded up to here, though the stream ends before. info may be NULL. */
 extern const char *tsdb_stream_read(TsdbReader *in, const uint8_t *load_end, int64_t *values, size_t n, StreamInfo *info);

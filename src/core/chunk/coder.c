@@ -27,6 +27,8 @@
  * k comes from a histogram of bit lengths: with the number and the sum of the
  * values of each length, the sum of all q is known closely for any k.
  */
+#include <math.h>
+
 #include "core/chunk/bit_stream.h"
 #include "core/chunk/chunk_internal.h"
 
@@ -43,7 +45,7 @@ histogram_add(BitHistogram *histogram, uint64_t value)
 	unsigned	length = tsdb_bit_length(value);
 
 	histogram->count[length]++;
-	histogram->sum[length] += (double) value;
+	histogram->sum[length] += value;
 	if (length > histogram->longest)
 		histogram->longest = length;
 }
@@ -67,13 +69,15 @@ rice_bits(const BitHistogram *histogram, unsigned from, double minus, unsigned k
 	for (unsigned length = from; length <= histogram->longest; length++)
 	{
 		double		count = histogram->count[length];
+		double		sum;
 		double		q;
 
 		bits += count * (k + 1);
 		if (length <= k || count == 0)
 			continue;
+		sum = length <= SUMMED_BITS ? (double) (int64_t) histogram->sum[length] : count * ldexp(0.75, (int) length);
 		/* the k low bits are on average half of what they can be */
-		q = (histogram->sum[length] - count * minus) * scale - count * 0.5 * (1 - scale);
+		q = (sum - count * minus) * scale - count * 0.5 * (1 - scale);
 		if (q > count * ESCAPE)
 			q = count * (ESCAPE + 8 * ((length - k + 6) / 7));
 		bits += q > 0 ? q : 0;

@@ -12,13 +12,13 @@
  * Gorilla codes, whichever is shorter.
  *
  * Neighbours are often nearly alike (the buckets of a histogram, a count and
- * its +Inf bucket): the difference from one of the columns before is
- * estimated on a part from the middle, and taken when it is cheaper.
+ * its +Inf bucket): the difference from one of the columns before is taken when it
+ * looks cheaper, in a part from the middle.
  */
 #include "core/chunk/column_writer.h"
 
-/* Integers that an estimate looks at: enough for the sample of a stream. */
-#define ESTIMATE_SPAN 130
+/* Bits of a reference's own byte, and some in favour of columns that can be read alone. */
+#define REFERENCE_BITS 12
 
 void
 tsdb_column_writer_init(ColumnWriter *writer, TsdbArena *arena, TsdbChunkCodec codec, size_t max_samples)
@@ -105,15 +105,6 @@ is_constant(const double *values, size_t n)
 
 /* ---- references ---- */
 
-/* What a stream of these integers will need, seen from its middle. */
-static double
-estimate(StreamScratch *scratch, const int64_t *values, size_t n)
-{
-	size_t		span = n < ESTIMATE_SPAN ? n : ESTIMATE_SPAN;
-
-	return tsdb_stream_estimate(scratch, values + (n - span) / 2, span);
-}
-
 static bool
 fits(const ColumnIntegers *own, const ColumnIntegers *target)
 {
@@ -141,13 +132,13 @@ choose_reference(ColumnWriter *writer, bool *equal)
 {
 	const ColumnIntegers *own = &writer->integers[0];
 	const ColumnIntegers *best = NULL;
-	double		best_bytes = estimate(&writer->stream, own->values, own->n);
+	unsigned	least = tsdb_stream_guess(own->values, own->n);
 
 	*equal = false;
 	for (int i = 1; i <= REFERENCE_CANDIDATES; i++)
 	{
 		const ColumnIntegers *target = &writer->integers[i];
-		double		bytes;
+		unsigned	bits;
 
 		if (target->n == 0 || !fits(own, target))
 			continue;
@@ -156,11 +147,11 @@ choose_reference(ColumnWriter *writer, bool *equal)
 			*equal = true;
 			return target;
 		}
-		bytes = estimate(&writer->stream, writer->differences, own->n) + 1;
-		if (bytes < best_bytes)
+		bits = tsdb_stream_guess(writer->differences, own->n) + REFERENCE_BITS;
+		if (bits < least)
 		{
 			best = target;
-			best_bytes = bytes;
+			least = bits;
 		}
 	}
 	return best;

@@ -31,6 +31,8 @@
 #define STREAM_RESERVED 0x80
 
 #define SAMPLE 128
+#define MEDIAN_OF 23
+#define GUESS_SPAN 65			/* integers that tsdb_stream_guess() looks at */
 
 typedef struct Predictor
 {
@@ -157,49 +159,24 @@ predict(const Predictor *predictor, const int64_t *y, size_t from, size_t n, uin
 			residuals[i] = (uint64_t) subtract(y[i + 1], centre);
 }
 
-static int64_t
-median(int64_t *values, size_t n)
-{
-	size_t		low = 0;
-	size_t		high = n - 1;
-	size_t		middle = n / 2;
-
-	while (low < high)
-	{
-		int64_t		pivot = values[low + (high - low) / 2];
-		size_t		i = low;
-		size_t		j = high;
-
-		for (;;)
-		{
-			int64_t		swap;
-
-			while (values[i] < pivot)
-				i++;
-			while (values[j] > pivot)
-				j--;
-			if (i >= j)
-				break;
-			swap = values[i];
-			values[i++] = values[j];
-			values[j--] = swap;
-		}
-		if (middle <= j)
-			high = j;
-		else
-			low = j + 1;
-	}
-	return values[middle];
-}
-
+/* The median of a few differences, by insertion into a sorted array: close enough to the median of all. */
 static int64_t
 median_difference(const int64_t *y, size_t from, size_t n)
 {
-	int64_t		differences[SAMPLE];
+	int64_t		sorted[MEDIAN_OF];
+	size_t		m = n < MEDIAN_OF ? n : MEDIAN_OF;
 
-	for (size_t i = 0; i < n; i++)
-		differences[i] = subtract(y[from + i + 1], y[from + i]);
-	return median(differences, n);
+	for (size_t i = 0; i < m; i++)
+	{
+		size_t		at = from + i * n / m;
+		int64_t		difference = subtract(y[at + 1], y[at]);
+		size_t		slot = i;
+
+		for (; slot > 0 && sorted[slot - 1] > difference; slot--)
+			sorted[slot] = sorted[slot - 1];
+		sorted[slot] = difference;
+	}
+	return sorted[m / 2];
 }
 
 /* Smallest and largest y, smallest difference: over all integers, since one reset would spoil the sampled ones. */
@@ -285,16 +262,39 @@ choose_predictor(const int64_t *y, size_t n, double *bits_per_residual)
 
 /* ---- writing ---- */
 
-double
-tsdb_stream_estimate(StreamScratch *scratch, const int64_t *values, size_t n)
+/* Bits of the differences of multiples of 2^shift, each less a centre. */
+static unsigned
+count_bits(const int64_t *values, size_t n, unsigned shift, int64_t centre)
 {
-	double		bits;
+	unsigned	bits = 0;
 
-	if (n == 1)
-		return 4;
-	reduce(values, n, scratch->reduced);
-	choose_predictor(scratch->reduced, n, &bits);
-	return bits * (double) n / 8 + 6;
+	for (size_t i = 1; i < n; i++)
+		bits += tsdb_bit_length(tsdb_zigzag(subtract(subtract(values[i], values[i - 1]) >> shift, centre)));
+	return bits;
+}
+
+unsigned
+tsdb_stream_guess(const int64_t *values, size_t n)
+{
+	size_t		span = n < GUESS_SPAN ? n : GUESS_SPAN;
+	uint64_t	any = 0;
+	unsigned	shift;
+	int64_t		slope;
+	unsigned	bits;
+	unsigned	centred;
+
+	values += (n - span) / 2;
+	for (size_t i = 1; i < span; i++)
+		any |= (uint64_t) subtract(values[i], values[0]);
+	if (any == 0)
+		return 0;
+	shift = (unsigned) __builtin_ctzll(any);
+	bits = count_bits(values, span, shift, 0);
+	slope = (subtract(values[span - 1], values[0]) >> shift) / (int64_t) (span - 1);
+	if (slope == 0)
+		return bits;
+	centred = count_bits(values, span, shift, slope);
+	return centred < bits ? centred : bits;
 }
 
 void
