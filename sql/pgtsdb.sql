@@ -214,10 +214,28 @@ REVOKE ALL ON FUNCTION tsdb.delete_series(text, timestamptz, timestamptz, boolea
 
 -- ==== query functions ================================================================================
 
+CREATE FUNCTION tsdb.promql(query text, at timestamptz DEFAULT pg_catalog.now())
+    RETURNS TABLE (labels jsonb, ts timestamptz, value float8)
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_promql_instant' LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 100;
+COMMENT ON FUNCTION tsdb.promql(text, timestamptz) IS 'evaluates a PromQL query at one time';
+
+CREATE FUNCTION tsdb.promql(query text, "start" timestamptz, "end" timestamptz, step interval)
+    RETURNS TABLE (labels jsonb, ts timestamptz, value float8)
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_promql_range' LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 10000;
+COMMENT ON FUNCTION tsdb.promql(text, timestamptz, timestamptz, interval) IS 'evaluates a PromQL query at every step from start to end';
+
 CREATE FUNCTION tsdb.samples(selector text, "start" timestamptz, "end" timestamptz)
     RETURNS TABLE (labels jsonb, ts timestamptz, value float8)
     AS 'MODULE_PATHNAME', 'pgtsdb_sql_samples' LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 10000;
 COMMENT ON FUNCTION tsdb.samples(text, timestamptz, timestamptz) IS 'the stored samples of the series that match, from start to end, both inclusive';
+
+CREATE FUNCTION tsdb.api_query(query text, "time" timestamptz DEFAULT pg_catalog.now()) RETURNS json
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_api_query' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.api_query(text, timestamptz) IS 'answer of the Prometheus API to an instant query';
+
+CREATE FUNCTION tsdb.api_query_range(query text, "start" timestamptz, "end" timestamptz, step interval) RETURNS json
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_api_query_range' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.api_query_range(text, timestamptz, timestamptz, interval) IS 'answer of the Prometheus API to a range query';
 
 -- ==== scraping =======================================================================================
 -- One row of scrape_targets is enough: what it leaves null comes from the row of its job, when there is one, and

@@ -13,7 +13,6 @@
 #include "core/promql/parser.h"
 #include "pg/errors.h"
 #include "pg/guc.h"
-#include "pg/mem.h"
 #include "pg/query/query.h"
 #include "pg/query/rows.h"
 #include "pg/storage/reader.h"
@@ -27,7 +26,7 @@ pgtsdb_sql_samples(PG_FUNCTION_ARGS)
 	PgtsdbTenant *tenant = pgtsdb_current_tenant(PGTSDB_READ);
 	char	   *selector = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "pgtsdb samples", ALLOCSET_DEFAULT_SIZES);
-	TsdbArena  *arena = pgtsdb_arena_create(context, (Size) pgtsdb_query_memory_limit * 1024 * 1024, "pgtsdb.query_memory_limit");
+	TsdbArena  *arena = pgtsdb_query_arena(context);
 	TsdbSelect	select = {
 		.t_min = pgtsdb_timestamp_to_ms(PG_GETARG_TIMESTAMPTZ(1)),
 		.t_max = pgtsdb_timestamp_to_ms(PG_GETARG_TIMESTAMPTZ(2)),

@@ -1,0 +1,120 @@
+/*
+ * api.c
+ *		tsdb.api_query() and tsdb.api_query_range(): the JSON of the Prometheus HTTP API.
+ *
+ * A status of the core becomes the API's error object, which is an answer for
+ * an HTTP client.  What the server raises passes through as an SQL error: a
+ * cancel, say, or a corrupt chunk; the gateway knows what to make of it.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#include "core/json/json.h"
+#include "core/promql/eval.h"
+#include "core/promql/parser.h"
+#include "pg/errors.h"
+#include "pg/mem.h"
+#include "pg/query/query.h"
+
+#define MAX_POINTS 11000		/* per series of a range query; Prometheus web/api/v1 */
+
+static Datum answer(const PgtsdbQuery *query, const TsdbError *refused);
+static bool check_range(const PgtsdbQuery *query, TsdbError *error);
+static void write_error(TsdbBuffer *out, TsdbStr query, const TsdbError *error);
+
+PG_FUNCTION_INFO_V1(pgtsdb_sql_api_query);
+PG_FUNCTION_INFO_V1(pgtsdb_sql_api_query_range);
+
+/* tsdb.api_query(query text, "time" timestamptz) */
+Datum
+pgtsdb_sql_api_query(PG_FUNCTION_ARGS)
+{
+	int64		at = pgtsdb_timestamp_to_ms(PG_GETARG_TIMESTAMPTZ(1));
+	PgtsdbQuery query = {
+		.tenant = pgtsdb_current_tenant(PGTSDB_READ),
+		.text = text_to_cstring(PG_GETARG_TEXT_PP(0)),
+		.start = at,
+		.end = at
+	};
+
+	return answer(&query, NULL);
+}
+
+/* tsdb.api_query_range(query text, "start" timestamptz, "end" timestamptz, step interval) */
+Datum
+pgtsdb_sql_api_query_range(PG_FUNCTION_ARGS)
+{
+	PgtsdbQuery query = {
+		.tenant = pgtsdb_current_tenant(PGTSDB_READ),
+		.text = text_to_cstring(PG_GETARG_TEXT_PP(0)),
+		.start = pgtsdb_timestamp_to_ms(PG_GETARG_TIMESTAMPTZ(1)),
+		.end = pgtsdb_timestamp_to_ms(PG_GETARG_TIMESTAMPTZ(2)),
+		.step = pgtsdb_step_to_ms(PG_GETARG_INTERVAL_P(3))
+	};
+	TsdbError	error;
+
+	return answer(&query, check_range(&query, &error) ? NULL : &error);
+}
+
+/* The answer to the query, or why it was refused before it was run. */
+static Datum
+answer(const PgtsdbQuery *query, const TsdbError *refused)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "pgtsdb query", ALLOCSET_DEFAULT_SIZES);
+	TsdbArena  *arena = pgtsdb_query_arena(context);
+	TsdbQueryResult *result;
+	TsdbBuffer	out;
+	TsdbError	error;
+	text	   *json;
+
+	tsdb_buffer_init(&out, arena, 1024);
+	if (refused != NULL)
+		write_error(&out, tsdb_str(query->text), refused);
+	else if (pgtsdb_query_run(query, GetActiveSnapshot(), arena, &result, &error) != TSDB_OK)
+		write_error(&out, tsdb_str(query->text), &error);
+	else
+		tsdb_json_query_result(&out, &pgtsdb_env, result);
+	if (!AllocSizeIsValid(out.len + VARHDRSZ))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("answer of %zu bytes is too long", out.len),
+				 errhint("Ask for fewer series or a longer step, or use tsdb.promql().")));
+	json = cstring_to_text_with_len((const char *) out.data, out.len);
+	MemoryContextDelete(context);
+	PG_RETURN_TEXT_P(json);
+}
+
+/* In the words of the HTTP API. */
+static bool
+check_range(const PgtsdbQuery *query, TsdbError *error)
+{
+	if (query->end < query->start)
+		tsdb_fail(error, TSDB_ERR_INPUT, "invalid parameter \"end\": end timestamp must not be before start timestamp");
+	else if (query->step <= 0)
+		tsdb_fail(error, TSDB_ERR_INPUT, "invalid parameter \"step\": zero or negative query resolution step widths are"
+				  " not accepted. Try a positive integer");
+	else if ((query->end - query->start) / query->step > MAX_POINTS)
+		tsdb_fail(error, TSDB_ERR_INPUT, "exceeded maximum resolution of 11,000 points per timeseries."
+				  " Try decreasing the query resolution (?step=XX)");
+	else
+		return true;
+	return false;
+}
+
+static void
+write_error(TsdbBuffer *out, TsdbStr query, const TsdbError *error)
+{
+	TsdbBuffer	message;
+
+	tsdb_buffer_init(&message, out->arena, 256);
+	if (error->code == TSDB_ERR_SYNTAX)
+		tsdb_buffer_append_str(&message, TSDB_STR("invalid parameter \"query\": "));
+	tsdb_promql_error_text(&message, query, error);
+	tsdb_json_error(out, pgtsdb_api_error_type(error->code), (TsdbStr) {(const char *) message.data, message.len});
+}

@@ -1,0 +1,39 @@
+/*
+ * query.c
+ *		Parses and evaluates a PromQL query over the storage tables.
+ */
+#include "postgres.h"
+
+#include "core/promql/eval.h"
+#include "core/promql/parser.h"
+#include "pg/guc.h"
+#include "pg/mem.h"
+#include "pg/query/query.h"
+#include "pg/storage/reader.h"
+
+TsdbStatus
+pgtsdb_query_run(const PgtsdbQuery *query, Snapshot snapshot, TsdbArena *arena, TsdbQueryResult **result, TsdbError *error)
+{
+	TsdbEvalOptions options = {
+		.start = query->start,
+		.end = query->end,
+		.step = query->step,
+		.lookback = pgtsdb_query_lookback,
+		.max_samples = pgtsdb_query_max_samples,
+		.query = tsdb_str(query->text)
+	};
+	TsdbExpr   *expr;
+	TsdbStatus	status;
+
+	status = tsdb_promql_parse(arena, options.query, NULL, &expr, error);
+	if (status != TSDB_OK)
+		return status;
+	return tsdb_promql_eval(arena, &pgtsdb_env, pgtsdb_storage_source(query->tenant, snapshot, arena), &options, expr,
+							result, error);
+}
+
+TsdbArena *
+pgtsdb_query_arena(MemoryContext context)
+{
+	return pgtsdb_arena_create(context, (Size) pgtsdb_query_memory_limit * 1024 * 1024, "pgtsdb.query_memory_limit");
+}
