@@ -64,7 +64,7 @@ endif
 
 # ---- tests -------------------------------------------------------------------------------------
 
-.PHONY: packages test core-check unit fuzz installcheck isolation prove docs format demo demo-stop
+.PHONY: packages test core-check unit fuzz installcheck isolation prove docs format demo demo-stop bench-codec
 
 export PG_CONFIG
 
@@ -90,6 +90,9 @@ docs: all
 	touch build/reference.md && chmod 666 build/reference.md
 	PGTSDB_WRITE_REFERENCE=$(CURDIR)/build/reference.md PROVE_TESTS=001_reference_is_current.pl bash test/run.sh prove
 	cp build/reference.md docs/reference.md
+
+bench-codec:
+	$(MAKE) -s -C bench run-codec
 
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
