@@ -164,6 +164,10 @@ CREATE FUNCTION tsdb.create_tenant(tenant_id text, note text DEFAULT NULL) RETUR
 COMMENT ON FUNCTION tsdb.create_tenant(text, text) IS 'makes a tenant with a part of its own, whose number it answers';
 REVOKE ALL ON FUNCTION tsdb.create_tenant(text, text) FROM PUBLIC;
 
+CREATE FUNCTION tsdb.has_access(tenant_id text, access text) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_has_access' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tsdb.has_access(text, text) IS 'whether the current user may read, write or administer the tenant; what row policies ask';
+
 -- ==== storage ========================================================================================
 -- Not members of the extension: made by the first write, or by hand, so that a dump brings them back with
 -- all data, partitions can be dropped, and a distributed engine can own their placement.
@@ -409,6 +413,54 @@ CREATE TABLE tsdb.alert_events (
 COMMENT ON TABLE tsdb.alert_events IS 'every transition of every alert, one row each, in the transaction that made it; only ever added to';
 COMMENT ON COLUMN tsdb.alert_events.at IS 'time of the evaluation that made the transition';
 
+CREATE FUNCTION tsdb.check_alert_rule() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'pgtsdb_check_alert_rule' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tsdb.check_alert_rule() IS 'refuses rules that could not be evaluated';
+
+CREATE FUNCTION tsdb.wake_ruler() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'pgtsdb_wake_ruler' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tsdb.wake_ruler() IS 'makes the ruler read its rules again after commit';
+
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON tsdb.alert_rules
+    FOR EACH ROW EXECUTE FUNCTION tsdb.check_alert_rule();
+CREATE TRIGGER wake_ruler AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON tsdb.alert_rules
+    FOR EACH STATEMENT EXECUTE FUNCTION tsdb.wake_ruler();
+
+ALTER TABLE tsdb.alert_rules ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readers ON tsdb.alert_rules FOR SELECT USING (tsdb.has_access(tenant_id, 'read'));
+CREATE POLICY administrators ON tsdb.alert_rules USING (tsdb.has_access(tenant_id, 'administer'));
+ALTER TABLE tsdb.alert_evaluation_states ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readers ON tsdb.alert_evaluation_states FOR SELECT USING (tsdb.has_access(tenant_id, 'read'));
+ALTER TABLE tsdb.alert_events ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readers ON tsdb.alert_events FOR SELECT USING (tsdb.has_access(tenant_id, 'read'));
+
+CREATE VIEW tsdb.alerts WITH (security_invoker = true) AS
+SELECT s.tenant_id, s.labels OPERATOR(pg_catalog.->>) 'alertname' AS alert_name, s.current_state AS state, s.labels, s.annotations,
+       s.last_evaluated_value AS value, s.first_triggered_at AS active_at, s.starts_at, s.resolved_at, s.keep_firing_since,
+       s.updated_at, s.rule_id, s.alert_id
+  FROM tsdb.alert_evaluation_states s;
+COMMENT ON VIEW tsdb.alerts IS 'pending and firing alerts, and those resolved within the last 15 minutes';
+COMMENT ON COLUMN tsdb.alerts.value IS 'at the time of the last change of state';
+
+CREATE FUNCTION tsdb.rule_statistics(OUT rule_id uuid, OUT last_evaluation timestamptz, OUT duration float8, OUT evaluations bigint,
+    OUT failures bigint, OUT missed bigint, OUT series bigint, OUT last_error text)
+    RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'pgtsdb_rule_statistics' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tsdb.rule_statistics() IS 'how the last evaluation of each rule went that the user may read, for tsdb.rule_status';
+
+CREATE VIEW tsdb.rule_status WITH (security_invoker = true) AS
+SELECT r.tenant_id, r.rule_id, r.rule_name,
+       CASE WHEN s.evaluations IS NULL THEN 'unknown' WHEN s.last_error IS NULL THEN 'ok' ELSE 'err' END AS health,
+       s.last_error, s.last_evaluation, s.duration, s.evaluations, s.failures, s.missed, s.series
+  FROM tsdb.alert_rules r
+  LEFT JOIN tsdb.rule_statistics() s ON s.rule_id OPERATOR(pg_catalog.=) r.rule_id;
+COMMENT ON VIEW tsdb.rule_status IS 'how the rules fare since the server started: kept in shared memory, lost at a restart';
+COMMENT ON COLUMN tsdb.rule_status.health IS 'ok, err, or unknown before the first evaluation';
+COMMENT ON COLUMN tsdb.rule_status.last_error IS 'of the last evaluation, when it failed; the state of its alerts is then unchanged';
+COMMENT ON COLUMN tsdb.rule_status.duration IS 'of the last evaluation, in seconds';
+COMMENT ON COLUMN tsdb.rule_status.missed IS 'evaluations that were left out because the ruler was late';
+COMMENT ON COLUMN tsdb.rule_status.series IS 'that the expression answered the last time';
+
 SELECT pg_catalog.pg_extension_config_dump('tsdb.alert_rules', '');
 SELECT pg_catalog.pg_extension_config_dump('tsdb.alert_evaluation_states', '');
 SELECT pg_catalog.pg_extension_config_dump('tsdb.alert_events', '');
@@ -553,3 +605,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON tsdb.secrets, tsdb.scrape_configs, tsdb.
     tsdb.receivers, tsdb.routes TO pgtsdb_admin;
 GRANT SELECT ON tsdb.targets, tsdb.notification_log TO pgtsdb_admin;
 GRANT EXECUTE ON FUNCTION tsdb.target_status() TO pgtsdb_admin;
+
+-- Row policies tell which rows.
+GRANT SELECT, INSERT, UPDATE, DELETE ON tsdb.alert_rules TO PUBLIC;
+GRANT SELECT ON tsdb.alert_evaluation_states, tsdb.alert_events, tsdb.alerts, tsdb.rule_status TO PUBLIC;

@@ -21,6 +21,7 @@ int			pgtsdb_launcher_interval;
 int			pgtsdb_max_chunk_span;
 int			pgtsdb_max_ingest_body;
 int			pgtsdb_max_series;
+int			pgtsdb_max_rules;
 int			pgtsdb_max_targets;
 int			pgtsdb_query_lookback;
 int			pgtsdb_query_max_samples;
@@ -86,6 +87,11 @@ pgtsdb_define_settings(void)
 	/* Sizes of shared memory exist only when we are preloaded. */
 	if (process_shared_preload_libraries_in_progress)
 	{
+		DefineCustomIntVariable("pgtsdb.max_rules",
+								"Rules whose last evaluation is remembered for tsdb.rule_status.",
+								"Takes about 350 bytes of shared memory each. Further rules are evaluated, but their health shows as unknown.",
+								&pgtsdb_max_rules, 2000, 10, 1000000, PGC_POSTMASTER, 0, NULL, NULL, NULL);
+
 		DefineCustomIntVariable("pgtsdb.max_series",
 								"Active series that shared memory has room for.",
 								"About 130 bytes each. Writers look up series beyond it in the tables, which is slower.",

@@ -12,6 +12,7 @@
 #include "pg/outbound/outbound.h"
 #include "pg/storage/metadata.h"
 #include "pg/storage/series_cache.h"
+#include "pg/worker/rules.h"
 #include "pg/worker/worker.h"
 
 PG_MODULE_MAGIC;
@@ -27,6 +28,7 @@ _PG_init(void)
 	if (process_shared_preload_libraries_in_progress)
 	{
 		pgtsdb_worker_init();
+		pgtsdb_rule_status_init();
 		pgtsdb_target_status_init();
 	}
 }

@@ -65,6 +65,7 @@ static Relation open_configuration(const char *name);
 static SysScanDesc scan_by_tenant(Relation relation, AttrNumber column, const char *tenant_id);
 
 PG_FUNCTION_INFO_V1(pgtsdb_sql_create_tenant);
+PG_FUNCTION_INFO_V1(pgtsdb_sql_has_access);
 
 Datum
 pgtsdb_sql_create_tenant(PG_FUNCTION_ARGS)
@@ -81,6 +82,32 @@ pgtsdb_sql_create_tenant(PG_FUNCTION_ARGS)
 	part = insert_tenant(PG_GETARG_DATUM(0), PG_ARGISNULL(1) ? (Datum) 0 : PG_GETARG_DATUM(1), PG_ARGISNULL(1));
 	pgtsdb_act_as_caller(&caller);
 	PG_RETURN_INT32(part);
+}
+
+bool
+pgtsdb_has_access(const char *tenant_id, PgtsdbAccess access)
+{
+	Oid			user = GetUserId();
+
+	return is_admin(user) || is_member(user, tenant_id, access);
+}
+
+Datum
+pgtsdb_sql_has_access(PG_FUNCTION_ARGS)
+{
+	char	   *tenant_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	char	   *access = text_to_cstring(PG_GETARG_TEXT_PP(1));
+
+	if (strcmp(access, "read") == 0)
+		PG_RETURN_BOOL(pgtsdb_has_access(tenant_id, PGTSDB_READ));
+	if (strcmp(access, "write") == 0)
+		PG_RETURN_BOOL(pgtsdb_has_access(tenant_id, PGTSDB_WRITE));
+	if (strcmp(access, "administer") == 0)
+		PG_RETURN_BOOL(pgtsdb_has_access(tenant_id, PGTSDB_ADMINISTER));
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unknown access \"%s\"", access),
+			 errhint("It is one of read, write and administer.")));
 }
 
 PgtsdbTenant *

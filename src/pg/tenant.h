@@ -41,6 +41,9 @@ extern PgtsdbTenant *pgtsdb_current_tenant(PgtsdbAccess access);
 /* No check of access: for workers, and for rows that were checked when they were made. */
 extern PgtsdbTenant *pgtsdb_tenant_by_id(const char *tenant_id);
 
+/* Whether the current user has this access to the tenant: what row policies ask, as tsdb.has_access(). */
+extern bool pgtsdb_has_access(const char *tenant_id, PgtsdbAccess access);
+
 /* Raises unless the current user is a superuser or a member of pgtsdb_admin.  `what` completes "permission denied to ...". */
 extern void pgtsdb_require_admin(const char *what);
 

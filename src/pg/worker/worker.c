@@ -8,6 +8,7 @@
 #include "catalog/pg_database.h"
 #include "catalog/pg_extension.h"
 #include "commands/extension.h"
+#include "common/hashfn.h"
 #include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -28,6 +29,16 @@
 #include "pg/storage/locks.h"
 #include "pg/worker/worker_internal.h"
 
+/* A unit that fails again and again with one message fills no log: it is reported once in this time. */
+#define REPORT_AGAIN_MS (60 * 1000)
+#define REPORTS 16
+
+static struct
+{
+	uint32		hash;			/* of the unit and the message */
+	TimestampTz at;
+}			reports[REPORTS];	/* the oldest is forgotten first */
+
 static char last_error_message[PGTSDB_WORKER_ERROR_LENGTH];
 static int	last_error_sqlstate;
 
@@ -37,7 +48,8 @@ static void take_session_lock(PgtsdbWorker *worker);
 static void describe_unit(void *arg);
 static void begin_unit(PgtsdbWorker *worker, int timeout_ms);
 static void end_unit(void);
-static void report_failure(PgtsdbWorker *worker);
+static void report_failure(PgtsdbWorker *worker, const char *activity);
+static bool was_reported(const char *activity, const char *message);
 static void leave(PgtsdbWorker *worker, const char *reason) pg_attribute_noreturn();
 static bool needs_extension(const PgtsdbWorker *worker);
 static bool lock_extension(void);
@@ -156,7 +168,7 @@ pgtsdb_worker_unit_timed(PgtsdbWorker *worker, const char *activity, int timeout
 	}
 	PG_CATCH();
 	{
-		report_failure(worker);
+		report_failure(worker, activity);
 	}
 	PG_END_TRY();
 
@@ -204,7 +216,7 @@ end_unit(void)
 
 /* As PostgresMain() cleans up, but the worker goes on with its next unit. */
 static void
-report_failure(PgtsdbWorker *worker)
+report_failure(PgtsdbWorker *worker, const char *activity)
 {
 	ErrorData  *error;
 
@@ -213,7 +225,8 @@ report_failure(PgtsdbWorker *worker)
 	QueryCancelPending = false;
 	MemoryContextSwitchTo(worker->unit_context);
 	error = CopyErrorData();
-	EmitErrorReport();
+	if (!was_reported(activity, error->message))
+		EmitErrorReport();
 	AbortCurrentTransaction();
 	FlushErrorState();
 
@@ -223,6 +236,26 @@ report_failure(PgtsdbWorker *worker)
 	pgtsdb_worker_count_error(worker->shared, last_error_message);
 	FreeErrorData(error);
 	RESUME_INTERRUPTS();
+}
+
+static bool
+was_reported(const char *activity, const char *message)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	uint32		hash = hash_combine(hash_bytes((const unsigned char *) activity, strlen(activity)),
+									hash_bytes((const unsigned char *) message, strlen(message)));
+	int			oldest = 0;
+
+	for (int i = 0; i < REPORTS; i++)
+	{
+		if (reports[i].hash == hash && !TimestampDifferenceExceeds(reports[i].at, now, REPORT_AGAIN_MS))
+			return true;
+		if (reports[i].at < reports[oldest].at)
+			oldest = i;
+	}
+	reports[oldest].hash = hash;
+	reports[oldest].at = now;
+	return false;
 }
 
 const char *
@@ -235,7 +268,7 @@ pgtsdb_worker_last_error(const PgtsdbWorker *worker, int *sqlstate)
 
 /* ---- between units ---- */
 
-void
+bool
 pgtsdb_worker_wait(PgtsdbWorker *worker, long timeout_ms)
 {
 	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), Max(timeout_ms, 0));
@@ -248,8 +281,10 @@ pgtsdb_worker_wait(PgtsdbWorker *worker, long timeout_ms)
 
 		if (events & WL_LATCH_SET)
 			ResetLatch(MyLatch);
-		if (pgtsdb_worker_poll(worker) || (events & WL_LATCH_SET) || left <= PGTSDB_WORKER_BEAT_MS)
-			return;
+		if (pgtsdb_worker_poll(worker) || (events & WL_LATCH_SET))
+			return true;
+		if (left <= PGTSDB_WORKER_BEAT_MS)
+			return false;
 	}
 }
 

@@ -93,10 +93,10 @@ extern const char *pgtsdb_worker_last_error(const PgtsdbWorker *worker, int *sql
 
 /*
  * Sleeps until the latch is set, the time has passed or the postmaster dies, and then
- * does what pgtsdb_worker_poll() does.  A worker that waits on other descriptors waits
+ * does what pgtsdb_worker_poll() does.  True: the latch was set, or the configuration read again.  A worker that waits on other descriptors waits
  * there, on MyLatch too, for at most PGTSDB_WORKER_BEAT_MS, and calls pgtsdb_worker_poll().
  */
-extern void pgtsdb_worker_wait(PgtsdbWorker *worker, long timeout_ms);
+extern bool pgtsdb_worker_wait(PgtsdbWorker *worker, long timeout_ms);
 
 /*
  * Interrupts, a new configuration, the heartbeat; ends the worker when it shall stop or when somebody waits to
