@@ -50,6 +50,7 @@ static const struct
 	const int  *instances;		/* NULL: one */
 }			programs[] =
 {
+	{PGTSDB_WORKER_COMPACTOR, "pgtsdb", "pgtsdb_compactor_main", NULL},
 	{PGTSDB_WORKER_SCRAPER, "pgtsdb_scraper", "pgtsdb_scraper_main", &pgtsdb_scrapers},
 	{PGTSDB_WORKER_NOTIFIER, "pgtsdb_scraper", "pgtsdb_notifier_main", NULL},
 };
@@ -116,22 +117,26 @@ pgtsdb_launcher_main(Datum main_arg)
 {
 	PgtsdbWorker *worker = pgtsdb_worker_start(main_arg, PGTSDB_WORKER_LAUNCHER);
 	DatabaseList *list = MemoryContextAllocZero(worker->context, sizeof(DatabaseList));
+	TimestampTz list_due = 0;
 
 	for (;;)
 	{
-		TimestampTz now;
+		TimestampTz now = GetCurrentTimestamp();
 
-		if (pgtsdb_worker_unit(worker, "read pgtsdb.databases", read_database_list, list))
-			adopt_database_list(list);
-
-		now = GetCurrentTimestamp();
+		if (now >= list_due)
+		{
+			list_due = TimestampTzPlusMilliseconds(now, pgtsdb_launcher_interval);
+			if (pgtsdb_worker_unit(worker, "read pgtsdb.databases", read_database_list, list))
+				adopt_database_list(list);
+		}
 		forget_stopped_workers(now);
 		for (int i = 0; i < PGTSDB_MAX_DATABASES; i++)
 			if (OidIsValid(pgtsdb_worker_shared->databases[i].oid))
 				tend_database(&pgtsdb_worker_shared->databases[i], now);
 
 		/* The end of a worker sets our latch; a restart that waits for its time is at most this late. */
-		pgtsdb_worker_wait(worker, Min(pgtsdb_launcher_interval, pgtsdb_worker_restart_interval));
+		if (pgtsdb_worker_wait(worker, Min(pgtsdb_launcher_interval, pgtsdb_worker_restart_interval)))
+			list_due = 0;
 	}
 }
 

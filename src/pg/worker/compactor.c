@@ -1,0 +1,178 @@
+/*
+ * compactor.c
+ *		The worker that makes chunks of head rows and keeps the partitions in order.
+ *
+ * Every pgtsdb.compaction_interval, each step in transactions of its own:
+ *
+ *		1. make the partition of chunks for now and for the time after it;
+ *		2. compact the closed windows, one group per transaction, so that nobody
+ *		   waits long for a group;
+ *		3. freeze the partitions that get no more rows, by VACUUM as a top-level command.
+ *
+ * A group that fails is left for the next sweep; the others go on.
+ */
+#include "postgres.h"
+
+#include "commands/vacuum.h"
+#include "nodes/makefuncs.h"
+#include "parser/parse_node.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#include "pg/guc.h"
+#include "pg/storage/compaction.h"
+#include "pg/storage/storage.h"
+#include "pg/tenant.h"
+#include "pg/query/query.h"
+#include "pg/worker/worker.h"
+
+/* A writer that comes between is no reason to leave a group: it may be tried again this often. */
+#define RETRIES 3
+
+PGDLLEXPORT void pgtsdb_compactor_main(Datum main_arg);
+
+static void make_partitions(PgtsdbWorker *worker, void *arg);
+static void sweep(PgtsdbWorker *worker);
+static void compact_one(PgtsdbWorker *worker, void *arg);
+static void freeze_closed_leaves(PgtsdbWorker *worker);
+static void list_closed_leaves(PgtsdbWorker *worker, void *arg);
+static void freeze_leaf(PgtsdbWorker *worker, void *arg);
+
+/* One step of a sweep: what it works on, and whether there is more. */
+typedef struct SweepStep
+{
+	PgtsdbCompaction *sweep;
+	bool		more;
+} SweepStep;
+
+void
+pgtsdb_compactor_main(Datum main_arg)
+{
+	PgtsdbWorker *worker = pgtsdb_worker_start(main_arg, PGTSDB_WORKER_COMPACTOR);
+
+	for (;;)
+	{
+		pgtsdb_worker_unit(worker, "make partitions of tsdb.chunks", make_partitions, NULL);
+		sweep(worker);
+		freeze_closed_leaves(worker);
+		pgtsdb_worker_wait(worker, pgtsdb_compaction_interval);
+	}
+}
+
+/* Ahead of time, because the first writer of a day would have to wait for the lock on the parent. */
+static void
+make_partitions(PgtsdbWorker *worker, void *arg)
+{
+	int64		now = pgtsdb_timestamp_to_ms(GetCurrentTimestamp());
+	int64		width = (int64) pgtsdb_chunk_partition_width * 60 * 1000;
+	PgtsdbCaller caller;
+
+	if (!pgtsdb_storage_exists())
+		return;					/* the first write makes it, never we */
+	pgtsdb_act_as_owner(&caller);
+	pgtsdb_ensure_chunk_partition(0, 0, now);
+	pgtsdb_ensure_chunk_partition(0, 0, now + width);
+	pgtsdb_act_as_caller(&caller);
+}
+
+static void
+sweep(PgtsdbWorker *worker)
+{
+	PgtsdbCompaction compaction;
+	SweepStep	step = {&compaction, true};
+	int			failures = 0;
+
+	pgtsdb_compaction_start(&compaction, GetCurrentTimestamp(), false, false);
+	while (step.more)
+	{
+		int			sqlstate;
+
+		if (pgtsdb_worker_unit(worker, "compact a group", compact_one, &step))
+		{
+			failures = 0;
+			continue;
+		}
+		pgtsdb_worker_last_error(worker, &sqlstate);
+		if (sqlstate == ERRCODE_T_R_SERIALIZATION_FAILURE && ++failures <= RETRIES)
+			continue;
+		failures = 0;
+		pgtsdb_compaction_skip(&compaction);
+		step.more = true;
+	}
+}
+
+static void
+compact_one(PgtsdbWorker *worker, void *arg)
+{
+	SweepStep  *step = arg;
+	PgtsdbCaller caller;
+
+	pgtsdb_act_as_owner(&caller);
+	step->more = pgtsdb_storage_exists() && pgtsdb_compaction_step(step->sweep);
+	pgtsdb_act_as_caller(&caller);
+}
+
+static void
+freeze_closed_leaves(PgtsdbWorker *worker)
+{
+	List	   *leaves = NIL;
+	ListCell   *cell;
+	MemoryContext context = AllocSetContextCreate(worker->context, "closed leaves", ALLOCSET_SMALL_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
+
+	/* The unit's own memory goes away with the next unit, and there is one per leaf. */
+	if (pgtsdb_worker_unit(worker, "look for closed partitions", list_closed_leaves, &leaves))
+	{
+		MemoryContextSwitchTo(context);
+		leaves = list_copy(leaves);
+		foreach(cell, leaves)
+			pgtsdb_worker_unit(worker, "freeze a closed partition", freeze_leaf, &lfirst_oid(cell));
+	}
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
+}
+
+static void
+list_closed_leaves(PgtsdbWorker *worker, void *arg)
+{
+	List	  **leaves = arg;
+
+	if (!pgtsdb_storage_exists())
+		return;
+	MemoryContextSwitchTo(worker->unit_context);
+	*leaves = pgtsdb_closed_leaves(GetCurrentTimestamp());
+}
+
+/*
+ * VACUUM (FREEZE) as a client would send it.  It commits the transaction of the
+ * unit and begins others, so what it is given lives in the unit's context; it keeps its own
+ * memory under PortalContext, which a background worker does not have.
+ */
+static void
+freeze_leaf(PgtsdbWorker *worker, void *arg)
+{
+	Oid			leaf = *(Oid *) arg;
+	VacuumStmt *statement;
+	MemoryContext previous_portal = PortalContext;
+	char	   *name = get_rel_name(leaf);
+
+	if (name == NULL)
+		return;					/* retention was faster */
+	MemoryContextSwitchTo(worker->unit_context);
+	statement = makeNode(VacuumStmt);
+	statement->options = list_make1(makeDefElem("freeze", NULL, -1));
+	statement->rels = list_make1(makeVacuumRelation(NULL, leaf, NIL));
+	statement->is_vacuumcmd = true;
+
+	PortalContext = worker->unit_context;
+	PG_TRY();
+	{
+		ExecVacuum(make_parsestate(NULL), statement, true);
+	}
+	PG_FINALLY();
+	{
+		PortalContext = previous_portal;
+	}
+	PG_END_TRY();
+}
