@@ -51,6 +51,7 @@ static const struct
 }			programs[] =
 {
 	{PGTSDB_WORKER_COMPACTOR, "pgtsdb", "pgtsdb_compactor_main", NULL},
+	{PGTSDB_WORKER_RULER, "pgtsdb", "pgtsdb_ruler_main", NULL},
 	{PGTSDB_WORKER_SCRAPER, "pgtsdb_scraper", "pgtsdb_scraper_main", &pgtsdb_scrapers},
 	{PGTSDB_WORKER_NOTIFIER, "pgtsdb_scraper", "pgtsdb_notifier_main", NULL},
 };
