@@ -73,12 +73,12 @@ enum LogColumn
 
 static const char record_query[] =
 	"INSERT INTO tsdb.notification_log AS l (tenant_id, group_key, receiver_name, integration, notified_at,"
-	" group_interval, expires_at, reason, firing, resolved)"
-	" VALUES ($1, $2, $3, '" WEBHOOK "', pg_catalog.clock_timestamp(), pg_catalog.make_interval(secs => $4),"
-	" pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) pg_catalog.make_interval(secs => $5), $6, $7, $8)"
+	" expires_at, reason, firing, resolved)"
+	" VALUES ($1, $2, $3, '" WEBHOOK "', pg_catalog.clock_timestamp(),"
+	" pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) pg_catalog.make_interval(secs => $4), $5, $6, $7)"
 	" ON CONFLICT (tenant_id, group_key, receiver_name, integration) DO UPDATE SET notified_at = EXCLUDED.notified_at,"
-	" group_interval = EXCLUDED.group_interval, expires_at = EXCLUDED.expires_at, reason = EXCLUDED.reason,"
-	" firing = EXCLUDED.firing, resolved = EXCLUDED.resolved";
+	" expires_at = EXCLUDED.expires_at, reason = EXCLUDED.reason, firing = EXCLUDED.firing,"
+	" resolved = EXCLUDED.resolved";
 
 static void read_destinations(NotifierState *state);
 static void read_alerts(NotifierState *state);
@@ -376,13 +376,12 @@ fingerprints_array(TsdbFingerprints set)
 void
 pgtsdb_write_log_entry(const LogRecord *record)
 {
-	Oid			types[] = {TEXTOID, TEXTOID, TEXTOID, FLOAT8OID, FLOAT8OID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID};
+	Oid			types[] = {TEXTOID, TEXTOID, TEXTOID, FLOAT8OID, TEXTOID, TEXTARRAYOID, TEXTARRAYOID};
 	Datum		values[] = {
 		CStringGetTextDatum(record->tenant_id),
 		CStringGetTextDatum(record->group_key),
 		CStringGetTextDatum(record->receiver),
-		Float8GetDatum((double) record->group_interval_ms / 1000),
-		Float8GetDatum((double) record->repeat_interval_ms / 500),
+		Float8GetDatum(2 * (double) record->repeat_interval_ms / 1000),
 		CStringGetTextDatum(tsdb_notify_reason_name(record->reason)),
 		fingerprints_array(record->firing),
 		fingerprints_array(record->resolved),

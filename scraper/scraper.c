@@ -304,17 +304,23 @@ prepare_request(Scraper *scraper, Target *target)
 	return true;
 }
 
+/* When the next scrape starts. */
+static int64
+next_due(const Scraper *scraper)
+{
+	if (pairingheap_is_empty(scraper->schedule))
+		return PG_INT64_MAX;
+	return pairingheap_container(Target, node, pairingheap_first(scraper->schedule))->due;
+}
+
 static void
 start_due(Scraper *scraper, int64 now)
 {
-	while (!pairingheap_is_empty(scraper->schedule))
+	while (next_due(scraper) <= now)
 	{
-		Target	   *target = pairingheap_container(Target, node, pairingheap_first(scraper->schedule));
+		pairingheap_node *first = pairingheap_remove_first(scraper->schedule);
 
-		if (target->due > now)
-			break;
-		pairingheap_remove_first(scraper->schedule);
-		start_scrape(scraper, target, now);
+		start_scrape(scraper, pairingheap_container(Target, node, first), now);
 	}
 }
 
@@ -389,11 +395,14 @@ add_to_batch(Scraper *scraper, Target *target, int64 now)
 	scraper->batch[scraper->n_batch++] = target;
 }
 
+/* Waiting makes sense only while another scrape can end in time. */
 static bool
 batch_is_ready(const Scraper *scraper, int64 now)
 {
+	int64		deadline = scraper->batch_since + pgtsdb_scrape_batch_delay;
+
 	return scraper->n_batch > 0 &&
-		(scraper->running == 0 || now - scraper->batch_since >= pgtsdb_scrape_batch_delay ||
+		(now >= deadline || (scraper->running == 0 && next_due(scraper) >= deadline) ||
 		 scraper->batch_bytes >= MAX_BATCH_BYTES || scraper->n_batch >= MAX_BATCH_SCRAPES);
 }
 
@@ -527,8 +536,7 @@ pause_until_next(const Scraper *scraper, int64 now)
 {
 	int64		until = Min(scraper->read_at, now + PGTSDB_WORKER_BEAT_MS);
 
-	if (!pairingheap_is_empty(scraper->schedule))
-		until = Min(until, pairingheap_container(Target, node, pairingheap_first(scraper->schedule))->due);
+	until = Min(until, next_due(scraper));
 	if (scraper->n_batch > 0)
 		until = Min(until, scraper->batch_since + pgtsdb_scrape_batch_delay);
 	return (long) Max(until - now, 0);

@@ -522,7 +522,6 @@ CREATE TABLE tsdb.notification_log (
     receiver_name       text        NOT NULL,
     integration         text        NOT NULL,
     notified_at         timestamptz NOT NULL,
-    group_interval      interval    NOT NULL,
     expires_at          timestamptz NOT NULL,
     reason              text        NOT NULL,
     firing              text[]      NOT NULL,
@@ -531,7 +530,8 @@ CREATE TABLE tsdb.notification_log (
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE tsdb.notification_log IS 'the last message about each group that each receiver has accepted; what a new message is compared with';
 COMMENT ON COLUMN tsdb.notification_log.group_key IS 'the route and the group labels, as in the message';
-COMMENT ON COLUMN tsdb.notification_log.group_interval IS 'the next message about a change waits so long after notified_at';
+COMMENT ON COLUMN tsdb.notification_log.expires_at IS 'after two repeat intervals the receiver is thought to know nothing';
+COMMENT ON COLUMN tsdb.notification_log.reason IS 'why the message was sent: first notification, new alerts added, some alerts resolved, all alerts resolved, repeat interval elapsed';
 COMMENT ON COLUMN tsdb.notification_log.firing IS 'fingerprints of the alerts that were firing';
 COMMENT ON COLUMN tsdb.notification_log.resolved IS 'fingerprints of the alerts that were resolved';
 
