@@ -104,6 +104,16 @@ START_TEST(text_reads_back)
 }
 END_TEST
 
+START_TEST(quotes_escape_what_is_not_utf8)
+{
+	TsdbBuffer	quoted;
+
+	tsdb_buffer_init(&quoted, &arena, 16);
+	tsdb_quote(&quoted, (TsdbStr) {"a\xc5z\xc3\xa4\xe2\x82", 7});
+	ck_assert_str_eq(tsdb_buffer_cstring(&quoted), "\"a\\xc5z\xc3\xa4\\xe2\\x82\"");
+}
+END_TEST
+
 START_TEST(bad_text_names_the_place)
 {
 	static const struct
@@ -247,6 +257,7 @@ labels_suite(void)
 	tcase_add_test(tests, sets_are_sorted_and_have_no_empty_value);
 	tcase_add_test(tests, bad_sets_are_refused);
 	tcase_add_test(tests, text_reads_back);
+	tcase_add_test(tests, quotes_escape_what_is_not_utf8);
 	tcase_add_test(tests, bad_text_names_the_place);
 	tcase_add_test(tests, encoding_reads_back_and_nothing_else_does);
 	tcase_add_test(tests, hash_is_that_of_the_encoding);

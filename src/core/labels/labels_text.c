@@ -15,6 +15,16 @@
 /* ---- printing ---- */
 
 /* Go's strconv.Quote for valid UTF-8: control characters are escaped, everything printable stays. */
+/* Bytes of the multi-byte character that stands here; 0 when it is not valid. */
+static size_t
+rune_width(const char *data, size_t len)
+{
+	for (size_t width = 2; width <= 4 && width <= len; width++)
+		if (tsdb_utf8_valid_prefix(data, width) == width)
+			return width;
+	return 0;
+}
+
 void
 tsdb_quote(TsdbBuffer *buffer, TsdbStr text)
 {
@@ -36,8 +46,20 @@ tsdb_quote(TsdbBuffer *buffer, TsdbStr text)
 		}
 		else if (c < 0x20 || c == 0x7f)
 			tsdb_buffer_printf(buffer, "\\x%02x", c);
-		else
+		else if (c < 0x80)
 			tsdb_buffer_u8(buffer, c);
+		else
+		{
+			size_t		width = rune_width(text.data + i, text.len - i);
+
+			if (width == 0)
+				tsdb_buffer_printf(buffer, "\\x%02x", c);
+			else
+			{
+				tsdb_buffer_append(buffer, text.data + i, width);
+				i += width - 1;
+			}
+		}
 	}
 	tsdb_buffer_u8(buffer, '"');
 }
