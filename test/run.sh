@@ -129,6 +129,6 @@ case ${1:-all} in
     *) fail "no such layer: $1" ;;
 esac
 
-if [ $failed = 0 ]; then remove_work build/test; else say "logs: $(readlink -f build/test)"; fi
+if [ $failed = 0 ]; then cp "$work"/*.log build/ 2>/dev/null || true; remove_work build/test; else say "logs: $(readlink -f build/test)"; fi
 say "$passed passed, $failed failed"
 [ $failed = 0 ]

@@ -14,10 +14,11 @@ use Pgtsdb::RemoteWrite qw(remote_write_sql);
 my $rounds = $ENV{PGTSDB_CRASH_ROUNDS} // 5;
 my $senders = 3;
 my $series = 40;		# of each sender
-my $calls = 3000;		# more than a sender gets done
+my $calls = 2000;		# more than a sender gets done
 my $epoch = 1_700_000_000_000;
 
-my $node = pgtsdb_node('ingest');
+# A call is acknowledged when its commit is on disk, as it is in production.
+my $node = pgtsdb_node('ingest', settings => "fsync = on\n");
 
 # The statements of one sender in one round; each call brings one sample of each of its series, and says so once it is
 # acknowledged.  The value is the number of the call.
