@@ -31,7 +31,8 @@ $(UNIT_DIR)/fuzz_%: $(UNIT_DIR)/test/fuzz/fuzz_%.o $(UNIT_DIR)/test/fuzz/replay.
 	gcc $(SANITIZE) -o $@ $^ $(UNIT_LIBS)
 
 # Runs PromQL test scripts in memory: build/unit/promqlscript test/promql/*.test
-$(UNIT_DIR)/promqlscript: $(UNIT_DIR)/test/promql/promqlscript.o $(UNIT_DIR)/test/unit/promql_script.o $(UNIT_DIR)/libcore.a
+$(UNIT_DIR)/promqlscript: $(UNIT_DIR)/test/promql/promqlscript.o \
+		$(patsubst %.c,$(UNIT_DIR)/%.o,$(wildcard test/unit/promql_script*.c)) $(UNIT_DIR)/libcore.a
 	gcc $(SANITIZE) -o $@ $^ $(UNIT_LIBS)
 
 $(UNIT_DIR)/libcore.a: $(UNIT_CORE_OBJS)

@@ -121,16 +121,17 @@ extern TsdbStatus tsdb_eval_fail(Evaluator *ev, const char *format, ...) TSDB_PR
 /* Count samples or points that are about to be held in memory. */
 extern TsdbStatus tsdb_eval_count_samples(Evaluator *ev, size_t rows, size_t steps);
 
+/* The time fits, but its distance from the first may not. */
 static inline int64_t
 grid_time(const EvalGrid *grid, size_t step)
 {
-	return grid->start + (int64_t) step * grid->step;
+	return (int64_t) ((uint64_t) grid->start + step * (uint64_t) grid->step);
 }
 
 static inline int64_t
 time_of(EvalTimes times, size_t step)
 {
-	return times.first + (int64_t) step * times.step;
+	return (int64_t) ((uint64_t) times.first + step * (uint64_t) times.step);
 }
 
 /* Saturating, since queries may ask for any time. */
