@@ -1,5 +1,6 @@
 -- Compaction changes where samples are, and nothing else.
 SET timezone = 'UTC';
+SET datestyle = 'ISO';
 
 -- Reads and sweeps need no storage to be there.
 CALL tsdb.compact();
@@ -51,6 +52,29 @@ SELECT count(*) FROM tsdb.chunks a JOIN tsdb.chunks b USING (part, group_id, tie
  WHERE (a.t_min, a.col, a.n) < (b.t_min, b.col, b.n) AND a.t_min + a.dt >= b.t_min AND a.t_min <= b.t_min + b.dt
    AND int4range(a.col, a.col + a.n) && int4range(b.col, b.col + b.n)
    AND NOT (a.col + a.n - 1 = b.col OR b.col + b.n - 1 = a.col);
+
+-- One timestamp stored twice with different values: chunk before head, then the lower n, in readers and in compaction.
+SELECT pg_temp.load('c_twice', 0, 3);
+CREATE TEMP TABLE twice AS SELECT * FROM tsdb.head JOIN (SELECT DISTINCT part, group_id FROM tsdb.series WHERE metric_name = 'c_twice') g USING (part, group_id);
+INSERT INTO tsdb.head SELECT part, group_id, ts, n + 5, flags, lead("values", 1, "values") OVER (ORDER BY ts) FROM twice;
+CREATE TEMP TABLE first_wins AS SELECT * FROM pg_temp.content;
+SELECT ts, value FROM tsdb.samples('c_twice{n="int"}', '-infinity', 'infinity') ORDER BY ts;
+CALL tsdb.compact();
+INSERT INTO tsdb.head SELECT part, group_id, ts, n, flags, lead("values", 1, "values") OVER (ORDER BY ts) FROM twice;
+SELECT count(*) FROM ((TABLE first_wins EXCEPT TABLE pg_temp.content) UNION ALL (TABLE pg_temp.content EXCEPT TABLE first_wins)) d;
+CALL tsdb.compact();
+SELECT count(*) FROM ((TABLE first_wins EXCEPT TABLE pg_temp.content) UNION ALL (TABLE pg_temp.content EXCEPT TABLE first_wins)) d;
+SELECT head FROM pg_temp.rows();
+
+-- Chunks that are rewritten are cut to the span that is allowed now.
+SET pgtsdb.max_chunk_span = '30min';
+SELECT count(*) FROM (SELECT tsdb.push_text(E'c_bulk{n="int"} 3\n', '{}', timestamptz '2026-02-01 06:00:30Z')) pushed;
+CREATE TEMP TABLE uncut AS SELECT * FROM pg_temp.content;
+CALL tsdb.compact();
+SELECT max(dt) <= 30 * 60 * 1000 AS within_span FROM tsdb.chunks
+ WHERE t_min BETWEEN extract(epoch FROM timestamptz '2026-02-01 06:00:00Z') * 1000 AND extract(epoch FROM timestamptz '2026-02-01 07:59:59Z') * 1000;
+SELECT count(*) FROM ((TABLE uncut EXCEPT TABLE pg_temp.content) UNION ALL (TABLE pg_temp.content EXCEPT TABLE uncut)) d;
+RESET pgtsdb.max_chunk_span;
 
 -- An open window waits, unless forced.
 SELECT count(*) FROM (SELECT tsdb.push_text(E'c_now 1\n', '{}', now())) pushed;

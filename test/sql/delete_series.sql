@@ -1,5 +1,6 @@
 -- Deleting samples, and series with all of them.
 SET timezone = 'UTC';
+SET datestyle = 'ISO';
 SELECT count(*) FROM (
     SELECT tsdb.push_text(format(E'd_metric{n="1"} %s\nd_metric{n="2"} %s\nd_other %s\n', i, i * 2, i * 3),
                           '{}', timestamptz '2026-03-01 00:00:00Z' + i * interval '1 min')
