@@ -97,6 +97,32 @@ CREATE OPERATOR CLASS tsdb.labels_hash_ops DEFAULT FOR TYPE tsdb.labels USING ha
     FUNCTION 1 tsdb.labels_hash(tsdb.labels), FUNCTION 2 tsdb.labels_hash_extended(tsdb.labels, bigint);
 COMMENT ON OPERATOR CLASS tsdb.labels_hash_ops USING hash IS 'equality of label sets';
 
+CREATE TYPE tsdb.selector;
+CREATE FUNCTION tsdb.selector_in(cstring) RETURNS tsdb.selector
+    AS 'MODULE_PATHNAME', 'pgtsdb_selector_in' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.selector_in(cstring) IS 'I/O';
+CREATE FUNCTION tsdb.selector_out(tsdb.selector) RETURNS cstring
+    AS 'MODULE_PATHNAME', 'pgtsdb_selector_out' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.selector_out(tsdb.selector) IS 'I/O';
+CREATE FUNCTION tsdb.selector_recv(internal) RETURNS tsdb.selector
+    AS 'MODULE_PATHNAME', 'pgtsdb_selector_recv' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.selector_recv(internal) IS 'I/O';
+CREATE FUNCTION tsdb.selector_send(tsdb.selector) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'pgtsdb_selector_send' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.selector_send(tsdb.selector) IS 'I/O';
+CREATE TYPE tsdb.selector (
+    INPUT = tsdb.selector_in, OUTPUT = tsdb.selector_out, RECEIVE = tsdb.selector_recv, SEND = tsdb.selector_send,
+    INTERNALLENGTH = VARIABLE, ALIGNMENT = int4, STORAGE = extended
+);
+COMMENT ON TYPE tsdb.selector IS 'PromQL selector: up{job="node", instance=~"web-.+"}';
+
+CREATE FUNCTION tsdb.labels_match(tsdb.labels, tsdb.selector) RETURNS boolean
+    AS 'MODULE_PATHNAME', 'pgtsdb_labels_match' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.labels_match(tsdb.labels, tsdb.selector) IS 'implementation of operator @@';
+CREATE OPERATOR tsdb.@@ (LEFTARG = tsdb.labels, RIGHTARG = tsdb.selector, FUNCTION = tsdb.labels_match,
+    RESTRICT = contsel, JOIN = contjoinsel);
+COMMENT ON OPERATOR tsdb.@@ (tsdb.labels, tsdb.selector) IS 'labels match all matchers of the selector';
+
 CREATE TYPE tsdb.chunk;
 CREATE FUNCTION tsdb.chunk_in(cstring) RETURNS tsdb.chunk
     AS 'MODULE_PATHNAME', 'pgtsdb_chunk_in' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
@@ -115,6 +141,38 @@ CREATE TYPE tsdb.chunk (
     INTERNALLENGTH = VARIABLE, ALIGNMENT = int4, STORAGE = plain
 );
 COMMENT ON TYPE tsdb.chunk IS 'compressed samples of neighbouring series over one window';
+
+CREATE FUNCTION tsdb.chunk_agg_step(internal, timestamptz, float8) RETURNS internal
+    AS 'MODULE_PATHNAME', 'pgtsdb_chunk_agg_step' LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.chunk_agg_step(internal, timestamptz, float8) IS 'transition function of chunk_agg';
+CREATE FUNCTION tsdb.chunk_agg_step(internal, timestamptz, float8, text) RETURNS internal
+    AS 'MODULE_PATHNAME', 'pgtsdb_chunk_agg_step' LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.chunk_agg_step(internal, timestamptz, float8, text) IS 'transition function of chunk_agg';
+CREATE FUNCTION tsdb.chunk_agg_final(internal) RETURNS tsdb.chunk
+    AS 'MODULE_PATHNAME', 'pgtsdb_chunk_agg_final' LANGUAGE C IMMUTABLE CALLED ON NULL INPUT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.chunk_agg_final(internal) IS 'final function of chunk_agg';
+CREATE AGGREGATE tsdb.chunk_agg(ts timestamptz, value float8) (
+    SFUNC = tsdb.chunk_agg_step, STYPE = internal, FINALFUNC = tsdb.chunk_agg_final, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE tsdb.chunk_agg(timestamptz, float8) IS
+    'chunk of up to 8191 samples, in order of time; times are kept in milliseconds, and of samples with the same time the first stays';
+CREATE AGGREGATE tsdb.chunk_agg(ts timestamptz, value float8, codec text) (
+    SFUNC = tsdb.chunk_agg_step, STYPE = internal, FINALFUNC = tsdb.chunk_agg_final, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE tsdb.chunk_agg(timestamptz, float8, text) IS 'same with a codec: auto, gorilla or bits';
+
+CREATE FUNCTION tsdb.chunk_samples(chunk tsdb.chunk) RETURNS TABLE (ts timestamptz, value float8)
+    AS 'MODULE_PATHNAME', 'pgtsdb_chunk_samples' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 480;
+COMMENT ON FUNCTION tsdb.chunk_samples(tsdb.chunk) IS 'samples of a chunk made by chunk_agg()';
+CREATE FUNCTION tsdb.chunk_samples(chunk tsdb.chunk, t_min bigint) RETURNS TABLE (col int4, ts timestamptz, value float8)
+    AS 'MODULE_PATHNAME', 'pgtsdb_chunk_samples_of_columns' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 10000;
+COMMENT ON FUNCTION tsdb.chunk_samples(tsdb.chunk, bigint) IS
+    'samples of all columns of a chunk, counted from 0, with the time of its first sample in milliseconds since 1970, as in tsdb.chunks';
+CREATE FUNCTION tsdb.chunk_info(chunk tsdb.chunk)
+    RETURNS TABLE (col int4, bytes int4, samples int4, model text, exponent int4, predictor int4, coder text, reference int4)
+    AS 'MODULE_PATHNAME', 'pgtsdb_chunk_info' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 50;
+COMMENT ON FUNCTION tsdb.chunk_info(tsdb.chunk) IS
+    'sizes and codecs of the columns of a chunk; the row without col is its header with timestamps and directory';
 
 
 -- ==== configuration: tenants =========================================================================

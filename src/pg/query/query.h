@@ -12,6 +12,7 @@
 
 #include "core/base/base.h"
 #include "pg/tenant.h"
+#include "pg/times.h"
 
 typedef struct TsdbQueryResult TsdbQueryResult;	/* core/promql/eval.h */
 
@@ -40,10 +41,6 @@ extern TsdbArena *pgtsdb_query_arena(MemoryContext context);
 
 /* times.c */
 
-/* Rounds down; infinity becomes the far end of what a timestamp can say. */
-extern int64 pgtsdb_timestamp_to_ms(TimestampTz timestamp);
-/* ERRCODE_DATETIME_VALUE_OUT_OF_RANGE when a timestamptz cannot hold it. */
-extern TimestampTz pgtsdb_ms_to_timestamp(int64 ms);
 /* Days of 24 hours, months of 30 days; rounds down. */
 extern int64 pgtsdb_step_to_ms(const Interval *interval);
 /* Raises unless start <= end. */

@@ -97,7 +97,7 @@ pgtsdb_labels_in(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 				 errmsg("invalid input syntax for type %s: \"%s\"", "tsdb.labels", input),
-				 errdetail("At byte " INT64_FORMAT ": %s.", error.start + 1, error.message),
+				 errdetail("Parsing failed: %s.", error.message),
 				 errhint("Labels look like up{job=\"node\", instance=\"a:9100\"}.")));
 	pgtsdb_check(status, &error);
 	PG_RETURN_LABELS(labels);

@@ -30,6 +30,11 @@ extern TsdbLabels pgtsdb_datum_labels(TsdbArena *arena, Datum datum);
 extern Jsonb *pgtsdb_labels_jsonb(TsdbLabels labels);
 extern TsdbStatus pgtsdb_jsonb_labels(TsdbArena *arena, Jsonb *jsonb, TsdbLabels *labels, TsdbError *error);
 
+/* ---- selector.c ---- */
+
+/* tsdb.selector is text: a PromQL selector in canonical form.  The matchers live in the arena. */
+extern void pgtsdb_datum_selector(TsdbArena *arena, Datum datum, TsdbMatcher **matchers, size_t *n);
+
 /* ---- chunk.c ---- */
 
 /* tsdb.chunk is a varlena around the bytes of core/chunk. */

@@ -1,0 +1,31 @@
+/*
+ * times.c
+ *		Times of PostgreSQL and of Prometheus.
+ */
+#include "postgres.h"
+
+#include "utils/timestamp.h"
+
+#include "pg/times.h"
+
+#define EPOCH_DIFFERENCE_MS ((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000)
+
+int64
+pgtsdb_timestamp_to_ms(TimestampTz timestamp)
+{
+	if (TIMESTAMP_IS_NOBEGIN(timestamp))
+		timestamp = MIN_TIMESTAMP;
+	if (TIMESTAMP_IS_NOEND(timestamp))
+		timestamp = END_TIMESTAMP - 1;
+	return pgtsdb_floor_ms(timestamp) + EPOCH_DIFFERENCE_MS;
+}
+
+TimestampTz
+pgtsdb_ms_to_timestamp(int64 ms)
+{
+	if (ms < pgtsdb_floor_ms(MIN_TIMESTAMP) + EPOCH_DIFFERENCE_MS || ms > pgtsdb_floor_ms(END_TIMESTAMP - 1) + EPOCH_DIFFERENCE_MS)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("time of " INT64_FORMAT " ms since 1970 is outside the range of timestamptz", ms)));
+	return (ms - EPOCH_DIFFERENCE_MS) * 1000;
+}
