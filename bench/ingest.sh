@@ -50,10 +50,11 @@ sql 'CREATE EXTENSION pgtsdb'
 
 # CPU of the tree in ticks: of each process its own, of the postmaster also that of the children it has reaped.
 cpu() {
-    awk -v top="$postmaster" '{
+    # processes end while the list is read
+    { cat /proc/[0-9]*/stat 2>/dev/null || true; } | awk -v top="$postmaster" '{
         gsub(/\(.*\)/, "x"); own = $14 + $15
         if ($1 == top) sum += own + $16 + $17; else if ($4 == top) sum += own
-    } END { print sum + 0 }' /proc/[0-9]*/stat 2>/dev/null
+    } END { print sum + 0 }'
 }
 ticks=$(getconf CLK_TCK)
 

@@ -29,7 +29,7 @@ arrows() {
     done
 }
 found=$(arrows src/core core base regex labels samples chunk postings ingest promql json notify
-        arrows src/pg pg types am storage query worker outbound
+        arrows src/pg pg types am outbound storage query worker
         grep -rn '#include "\(scraper\|gateway\)/' src || true)
 [ -z "$found" ] || complain "an include of a room that is built on this one" <<<"$found"
 
