@@ -15,9 +15,9 @@
 #include "utils/timestamp.h"
 
 #include "pg/compat.h"
+#include "pg/config_values.h"
 #include "pg/guc.h"
 #include "pg/mem.h"
-#include "pg/outbound/outbound.h"
 #include "notifier_internal.h"
 #include "transfer.h"
 

@@ -18,6 +18,7 @@
 #include "utils/timestamp.h"
 
 #include "pg/compat.h"
+#include "pg/config_values.h"
 #include "pg/guc.h"
 #include "pg/errors.h"
 #include "pg/outbound/outbound.h"

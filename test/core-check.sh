@@ -28,8 +28,8 @@ arrows() {
         [ ! -d "$folder/$room" ] || grep -rnE "#include \"$prefix/($later)/" "$folder/$room" || true
     done
 }
-found=$(arrows src/core core base regex labels samples chunk postings ingest promql json notify
-        arrows src/pg pg types am outbound storage query worker
+found=$(arrows src/core core base regex labels samples chunk postings ingest promql json notify rules
+        arrows src/pg pg types am storage query worker outbound
         grep -rn '#include "\(scraper\|gateway\)/' src || true)
 [ -z "$found" ] || complain "an include of a room that is built on this one" <<<"$found"
 

@@ -19,6 +19,7 @@
 
 #include "core/labels/labels.h"
 #include "pg/compat.h"
+#include "pg/config_values.h"
 #include "pg/errors.h"
 #include "pg/outbound/outbound.h"
 #include "pg/worker/worker.h"
@@ -77,18 +78,6 @@ refuse(const char *column, const char *value, const char *problem, const char *h
 			 value != NULL ? errmsg("invalid %s \"%s\": %s", column, value, problem)
 			 : errmsg("invalid %s: %s", column, problem),
 			 hint != NULL ? errhint("%s", hint) : 0));
-}
-
-bool
-pgtsdb_interval_to_ms(const Interval *interval, int64 *ms)
-{
-	int64		days = interval->day;
-
-	if (interval->month != 0 || days < -100000 || days > 100000 ||
-		interval->time < -INT64CONST(100000) * USECS_PER_DAY || interval->time > INT64CONST(100000) * USECS_PER_DAY)
-		return false;
-	*ms = (days * USECS_PER_DAY + interval->time) / 1000;
-	return true;
 }
 
 /* The milliseconds of an interval column, or 0 when it is null. */

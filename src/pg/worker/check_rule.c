@@ -14,9 +14,9 @@
 
 #include "core/promql/parser.h"
 #include "core/rules/template.h"
+#include "pg/config_values.h"
 #include "pg/errors.h"
 #include "pg/mem.h"
-#include "pg/outbound/outbound.h"
 #include "pg/worker/worker.h"
 
 #define LEAST_INTERVAL_MS 100

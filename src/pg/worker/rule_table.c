@@ -12,7 +12,7 @@
 #include "utils/memutils.h"
 
 #include "pg/compat.h"
-#include "pg/outbound/outbound.h"
+#include "pg/config_values.h"
 #include "pg/worker/rules.h"
 
 #define SEVERITY "severity"

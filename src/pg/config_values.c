@@ -1,6 +1,6 @@
 /*
- * json_labels.c
- *		Objects of strings, as configuration tables keep labels and parameters.
+ * config_values.c
+ *		Values of configuration tables: objects of strings, and lengths of time.
  */
 #include "postgres.h"
 
@@ -10,7 +10,7 @@
 #include "utils/numeric.h"
 
 #include "pg/compat.h"
-#include "pg/outbound/outbound.h"
+#include "pg/config_values.h"
 
 /* The text of a scalar; false for null, which has none. */
 static bool
@@ -126,4 +126,16 @@ pgtsdb_target_labels(const char *job, const char *address, Jsonb *own, TsdbLabel
 	add_default_label(&list, "job", job);
 	add_default_label(&list, "instance", address);
 	return tsdb_labels_make(list.pairs, list.n, labels, error);
+}
+
+bool
+pgtsdb_interval_to_ms(const Interval *interval, int64 *ms)
+{
+	int64		days = interval->day;
+
+	if (interval->month != 0 || days < -100000 || days > 100000 ||
+		interval->time < -INT64CONST(100000) * USECS_PER_DAY || interval->time > INT64CONST(100000) * USECS_PER_DAY)
+		return false;
+	*ms = (days * USECS_PER_DAY + interval->time) / 1000;
+	return true;
 }
