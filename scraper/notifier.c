@@ -83,7 +83,7 @@ typedef struct GroupView
 	const Destination *to;
 	TsdbLabels	labels;
 	char	   *group_key;
-	TsdbAlert  *alerts;
+	TsdbGroupedAlert  *alerts;
 	size_t		n;
 	size_t		capacity;
 	size_t		n_firing;
@@ -95,7 +95,7 @@ PGDLLEXPORT void pgtsdb_notifier_main(Datum main_arg);
 static void look(Notifier *notifier, int64 now);
 static void look_unit(PgtsdbWorker *worker, void *arg);
 static HTAB *group_alerts(const NotifierState *state);
-static void add_alert(const NotifierState *state, HTAB *views, const Destination *to, const TsdbAlert *alert);
+static void add_alert(const NotifierState *state, HTAB *views, const Destination *to, const TsdbGroupedAlert *alert);
 static void look_at_group(Notifier *notifier, const NotifierState *state, GroupView *view);
 static int64 first_flush(const GroupView *view, const LogEntry *entry, int64 now);
 static void flush_group(Notifier *notifier, const NotifierState *state, GroupView *view, Delivery *delivery);
@@ -216,7 +216,7 @@ group_alerts(const NotifierState *state)
 }
 
 static void
-add_alert(const NotifierState *state, HTAB *views, const Destination *to, const TsdbAlert *alert)
+add_alert(const NotifierState *state, HTAB *views, const Destination *to, const TsdbGroupedAlert *alert)
 {
 	TsdbLabels	labels = tsdb_group_labels(state->arena, alert->labels, to->group_by, to->n_group_by);
 	TsdbBuffer	group_key;
@@ -240,7 +240,7 @@ add_alert(const NotifierState *state, HTAB *views, const Destination *to, const 
 	{
 		size_t		capacity = Max(8, view->capacity * 2);
 
-		view->alerts = tsdb_grow(state->arena, view->alerts, view->capacity * sizeof(TsdbAlert), capacity * sizeof(TsdbAlert));
+		view->alerts = tsdb_grow(state->arena, view->alerts, view->capacity * sizeof(TsdbGroupedAlert), capacity * sizeof(TsdbGroupedAlert));
 		view->capacity = capacity;
 	}
 	view->alerts[view->n++] = *alert;
@@ -344,7 +344,7 @@ prepare_message(Notifier *notifier, const NotifierState *state, GroupView *view,
 				const LogEntry *entry, TsdbNotifyReason reason)
 {
 	const Destination *to = view->to;
-	TsdbAlert  *told = tsdb_alloc_array(state->arena, view->n, sizeof(TsdbAlert));
+	TsdbGroupedAlert  *told = tsdb_alloc_array(state->arena, view->n, sizeof(TsdbGroupedAlert));
 	TsdbNotification notification = {
 		.receiver = tsdb_str(to->receiver),
 		.group_key = tsdb_str(view->group_key),
@@ -361,7 +361,7 @@ prepare_message(Notifier *notifier, const NotifierState *state, GroupView *view,
 		if (!view->alerts[i].resolved ||
 			(to->send_resolved && !tsdb_fingerprints_have(entry->resolved, view->alerts[i].fingerprint)))
 			told[notification.n++] = view->alerts[i];
-	qsort(told, notification.n, sizeof(TsdbAlert), compare_alerts);
+	qsort(told, notification.n, sizeof(TsdbGroupedAlert), compare_alerts);
 
 	delivery->context = AllocSetContextCreate(notifier->worker->context, "pgtsdb notification", ALLOCSET_SMALL_SIZES);
 	caller = MemoryContextSwitchTo(delivery->context);

@@ -42,7 +42,7 @@ typedef struct LogEntry
 typedef struct TenantAlert
 {
 	char	   *tenant_id;
-	TsdbAlert	alert;
+	TsdbGroupedAlert	alert;
 } TenantAlert;
 
 /* One look into the tables; lives in the unit's context. */

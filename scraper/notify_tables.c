@@ -253,7 +253,7 @@ generator_url(const char *expression)
 static bool
 read_alert(uint64 row, TenantAlert *read)
 {
-	TsdbAlert  *alert = &read->alert;
+	TsdbGroupedAlert  *alert = &read->alert;
 	TsdbLabel  *pairs;
 	size_t		n;
 	TsdbError	error;

@@ -68,7 +68,7 @@ static const char targets_query[] =
 	" AND k.secret_name OPERATOR(pg_catalog.=) c.token_secret"
 	" WHERE t.status OPERATOR(pg_catalog.=) 'ACTIVE' AND COALESCE(c.status, 'ACTIVE') OPERATOR(pg_catalog.=) 'ACTIVE'";
 
-static TargetSettings *make_settings(HeapTuple row, TupleDesc desc);
+static TargetSettings *make_settings(const pg_uuid_t *id, HeapTuple row, TupleDesc desc);
 static uint64 fingerprint_of_row(HeapTuple row, TupleDesc desc);
 static int64 column_ms(HeapTuple row, TupleDesc desc, int column, int64 otherwise);
 static char *make_url(HeapTuple row, TupleDesc desc, const char *address);
@@ -127,7 +127,7 @@ pgtsdb_read_targets(PgtsdbWorker *worker)
 
 		rows->ids[rows->n] = *id;
 		if (jump_hash(hash_of_id(id), worker->n_slots) == worker->slot)
-			rows->settings[rows->n] = make_settings(row, SPI_tuptable->tupdesc);
+			rows->settings[rows->n] = make_settings(id, row, SPI_tuptable->tupdesc);
 		rows->n++;
 	}
 	SPI_finish();
@@ -146,7 +146,7 @@ column_text(HeapTuple row, TupleDesc desc, int column)
 
 /* In a context of its own, below the current one until somebody takes it over. */
 static TargetSettings *
-make_settings(HeapTuple row, TupleDesc desc)
+make_settings(const pg_uuid_t *id, HeapTuple row, TupleDesc desc)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "pgtsdb target", ALLOCSET_SMALL_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(context);
@@ -160,7 +160,9 @@ make_settings(HeapTuple row, TupleDesc desc)
 	settings->fingerprint = fingerprint_of_row(row, desc);
 	settings->tenant_id = column_text(row, desc, COLUMN_TENANT);
 	settings->url = make_url(row, desc, address);
-	settings->origin = psprintf("scrape %s %s", job, address);
+	/* targets that share an address (probes of an exporter) are scraped at different times, so they share no group */
+	settings->origin = psprintf("scrape %s %s %s", job, address,
+								DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(id))));
 	settings->labels = make_labels(row, desc, job, address);
 	settings->interval_ms = column_ms(row, desc, COLUMN_INTERVAL, pgtsdb_scrape_interval);
 	settings->timeout_ms = Min(column_ms(row, desc, COLUMN_TIMEOUT, pgtsdb_scrape_timeout), settings->interval_ms);

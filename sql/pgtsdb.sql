@@ -393,12 +393,20 @@ SELECT pg_catalog.pg_extension_config_dump('tsdb.secrets', '');
 SELECT pg_catalog.pg_extension_config_dump('tsdb.scrape_configs', '');
 SELECT pg_catalog.pg_extension_config_dump('tsdb.scrape_targets', '');
 
-CREATE FUNCTION tsdb.target_status(OUT target_id uuid, OUT health text, OUT last_scrape timestamptz,
+CREATE FUNCTION tsdb.target_status(target_id uuid, OUT health text, OUT last_scrape timestamptz,
         OUT last_scrape_duration float8, OUT samples int8, OUT series int8, OUT rejected int8, OUT last_error text)
-    RETURNS SETOF record
-    AS 'MODULE_PATHNAME', 'pgtsdb_sql_target_status' LANGUAGE C VOLATILE PARALLEL RESTRICTED;
-COMMENT ON FUNCTION tsdb.target_status() IS 'what the scrapers of this database remember of the last scrape of each target';
-REVOKE ALL ON FUNCTION tsdb.target_status() FROM PUBLIC;
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_target_status' LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.target_status(uuid) IS 'the last scrape of a target, as tsdb.targets shows it; nulls when the server has not seen one since its start';
+
+ALTER TABLE tsdb.scrape_configs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readers ON tsdb.scrape_configs FOR SELECT USING (tsdb.has_access(tenant_id, 'read'));
+CREATE POLICY administrators ON tsdb.scrape_configs USING (tsdb.has_access(tenant_id, 'administer'));
+ALTER TABLE tsdb.scrape_targets ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readers ON tsdb.scrape_targets FOR SELECT USING (tsdb.has_access(tenant_id, 'read'));
+CREATE POLICY administrators ON tsdb.scrape_targets USING (tsdb.has_access(tenant_id, 'administer'));
+-- Who administers a tenant may set its secrets and name them, but not read their values.
+ALTER TABLE tsdb.secrets ENABLE ROW LEVEL SECURITY;
+CREATE POLICY administrators ON tsdb.secrets USING (tsdb.has_access(tenant_id, 'administer'));
 
 -- ==== rules and alerts ===============================================================================
 -- A rule is checked when it is written; what is kept here can be evaluated.  State changes on transitions only:
@@ -602,6 +610,14 @@ CREATE TRIGGER wake_notifier AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON tsd
 CREATE TRIGGER wake_notifier AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON tsdb.routes
     FOR EACH STATEMENT EXECUTE FUNCTION tsdb.wake_notifier();
 
+ALTER TABLE tsdb.receivers ENABLE ROW LEVEL SECURITY;
+CREATE POLICY administrators ON tsdb.receivers USING (tsdb.has_access(tenant_id, 'administer'));
+ALTER TABLE tsdb.routes ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readers ON tsdb.routes FOR SELECT USING (tsdb.has_access(tenant_id, 'read'));
+CREATE POLICY administrators ON tsdb.routes USING (tsdb.has_access(tenant_id, 'administer'));
+ALTER TABLE tsdb.notification_log ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readers ON tsdb.notification_log FOR SELECT USING (tsdb.has_access(tenant_id, 'read'));
+
 SELECT pg_catalog.pg_extension_config_dump('tsdb.receivers', '');
 SELECT pg_catalog.pg_extension_config_dump('tsdb.routes', '');
 SELECT pg_catalog.pg_extension_config_dump('tsdb.notification_log', '');
@@ -626,7 +642,7 @@ COMMENT ON COLUMN tsdb.worker_status.errors IS 'units of work that failed';
 COMMENT ON COLUMN tsdb.worker_status.last_error IS 'shown to members of pgtsdb_admin and pg_read_all_stats only';
 COMMENT ON COLUMN tsdb.worker_status.restart_at IS 'when the launcher starts it again, while it waits for that';
 
-CREATE VIEW tsdb.targets AS
+CREATE VIEW tsdb.targets WITH (security_invoker = true) AS
     SELECT t.tenant_id, t.job_name, t.address,
            pg_catalog.concat(COALESCE(t.scheme, c.scheme, 'http'), '://', t.address,
                              COALESCE(t.metrics_path, c.metrics_path, '/metrics')) AS scrape_url,
@@ -638,7 +654,7 @@ CREATE VIEW tsdb.targets AS
            t.target_id
       FROM tsdb.scrape_targets t
       LEFT JOIN tsdb.scrape_configs c ON c.tenant_id = t.tenant_id AND c.job_name = t.job_name
-      LEFT JOIN tsdb.target_status() s ON s.target_id = t.target_id;
+      LEFT JOIN LATERAL tsdb.target_status(t.target_id) s ON true;
 COMMENT ON VIEW tsdb.targets IS 'every target with its health (up, down, unknown, paused) and what its last scrape brought';
 COMMENT ON COLUMN tsdb.targets.health IS 'unknown until the first scrape since the server started';
 COMMENT ON COLUMN tsdb.targets.last_scrape_duration IS 'seconds';
@@ -659,10 +675,10 @@ GRANT EXECUTE ON PROCEDURE tsdb.compact(boolean) TO pgtsdb_admin;
 
 GRANT SELECT ON tsdb.worker_status TO PUBLIC;
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON tsdb.secrets, tsdb.scrape_configs, tsdb.scrape_targets,
-    tsdb.receivers, tsdb.routes TO pgtsdb_admin;
-GRANT SELECT ON tsdb.targets, tsdb.notification_log TO pgtsdb_admin;
-GRANT EXECUTE ON FUNCTION tsdb.target_status() TO pgtsdb_admin;
+GRANT SELECT, INSERT, UPDATE, DELETE ON tsdb.scrape_configs, tsdb.scrape_targets, tsdb.receivers, tsdb.routes TO PUBLIC;
+GRANT SELECT (tenant_id, secret_name), INSERT, UPDATE, DELETE ON tsdb.secrets TO PUBLIC;
+GRANT SELECT ON tsdb.targets, tsdb.notification_log TO PUBLIC;
+GRANT SELECT ON tsdb.secrets TO pgtsdb_admin;
 
 -- Row policies tell which rows.
 GRANT SELECT, INSERT, UPDATE, DELETE ON tsdb.alert_rules TO PUBLIC;

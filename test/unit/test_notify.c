@@ -93,7 +93,7 @@ END_TEST
 
 /* Two alerts of one rule, the first resolved. */
 static void
-make_alerts(TsdbAlert *alerts)
+make_alerts(TsdbGroupedAlert *alerts)
 {
 	memset(alerts, 0, 2 * sizeof(*alerts));
 	alerts[0].labels = labels_of("{alertname=\"Down\", instance=\"a\", severity=\"page\"}");
@@ -122,7 +122,7 @@ expect_message(const TsdbNotification *notification, const char *expected)
 
 START_TEST(the_webhook_message)
 {
-	TsdbAlert	alerts[2];
+	TsdbGroupedAlert	alerts[2];
 	TsdbNotification notification = {
 		.receiver = TSDB_STR("team"),
 		.group_key = TSDB_STR("{}:{alertname=\"Down\"}"),
@@ -157,7 +157,7 @@ END_TEST
 
 START_TEST(alerts_over_the_limit_are_counted)
 {
-	TsdbAlert	alerts[2];
+	TsdbGroupedAlert	alerts[2];
 	TsdbNotification notification = {.alerts = alerts, .n = 2, .max_alerts = 1, .reason = TSDB_NOTIFY_FIRST};
 	TsdbBuffer	message;
 	char	   *text;
@@ -174,9 +174,9 @@ END_TEST
 
 START_TEST(order_of_alerts)
 {
-	TsdbAlert	a = {.labels = labels_of("{job=\"a\", instance=\"9\", x=\"1\"}")};
-	TsdbAlert	b = {.labels = labels_of("{job=\"b\", instance=\"1\"}")};
-	TsdbAlert	c = {.labels = labels_of("{job=\"a\", instance=\"9\", x=\"2\"}")};
+	TsdbGroupedAlert	a = {.labels = labels_of("{job=\"a\", instance=\"9\", x=\"1\"}")};
+	TsdbGroupedAlert	b = {.labels = labels_of("{job=\"b\", instance=\"1\"}")};
+	TsdbGroupedAlert	c = {.labels = labels_of("{job=\"a\", instance=\"9\", x=\"2\"}")};
 
 	ck_assert_int_lt(tsdb_alert_compare(&a, &b), 0);
 	ck_assert_int_lt(tsdb_alert_compare(&a, &c), 0);

@@ -28,7 +28,7 @@ tsdb_alert_fingerprint(TsdbLabels labels)
 }
 
 int
-tsdb_alert_compare(const TsdbAlert *a, const TsdbAlert *b)
+tsdb_alert_compare(const TsdbGroupedAlert *a, const TsdbGroupedAlert *b)
 {
 	static const TsdbStr first[] = {TSDB_STR("job"), TSDB_STR("instance")};
 

@@ -13,7 +13,7 @@
 #include "core/base/base.h"
 #include "core/labels/labels.h"
 
-typedef struct TsdbAlert
+typedef struct TsdbGroupedAlert
 {
 	TsdbLabels	labels;
 	TsdbLabels	annotations;	/* ascending by name; values may be empty */
@@ -22,14 +22,14 @@ typedef struct TsdbAlert
 	int64_t		starts_at;		/* microseconds since 1970 */
 	int64_t		ends_at;		/* of a resolved alert */
 	TsdbStr		generator_url;
-} TsdbAlert;
+} TsdbGroupedAlert;
 
 /* ---- group.c ---- */
 
 /* FNV-1a over name 0xff value 0xff ...: Fingerprint() of Prometheus model.LabelSet. */
 extern uint64_t tsdb_alert_fingerprint(TsdbLabels labels);
 /* By job, then instance, then all labels: the order of alerts in a message. */
-extern int	tsdb_alert_compare(const TsdbAlert *a, const TsdbAlert *b);
+extern int	tsdb_alert_compare(const TsdbGroupedAlert *a, const TsdbGroupedAlert *b);
 /* The labels that are named; "..." names all. */
 extern TsdbLabels tsdb_group_labels(TsdbArena *arena, TsdbLabels labels, const TsdbStr *group_by, size_t n);
 /* {}:{alertname="X", job="y"}, the key of a group of the root route. */
@@ -77,7 +77,7 @@ typedef struct TsdbNotification
 	TsdbLabels	group_labels;
 	TsdbStr		external_url;
 	TsdbNotifyReason reason;
-	const TsdbAlert *alerts;	/* in the order of tsdb_alert_compare(); at least one */
+	const TsdbGroupedAlert *alerts;	/* in the order of tsdb_alert_compare(); at least one */
 	size_t		n;
 	size_t		max_alerts;		/* 0: no limit; what is over it is counted in the message only */
 } TsdbNotification;

@@ -99,7 +99,7 @@ status_name(bool resolved)
 }
 
 static void
-append_alert(TsdbBuffer *buffer, const TsdbAlert *alert)
+append_alert(TsdbBuffer *buffer, const TsdbGroupedAlert *alert)
 {
 	tsdb_buffer_u8(buffer, '{');
 	append_text(buffer, "status", status_name(alert->resolved));
@@ -129,7 +129,7 @@ has_pair(TsdbLabels labels, TsdbLabel pair)
 
 /* The pairs that all alerts have: of their labels, or of their annotations. */
 static TsdbLabels
-common_pairs(TsdbArena *arena, const TsdbAlert *alerts, size_t n, bool annotations)
+common_pairs(TsdbArena *arena, const TsdbGroupedAlert *alerts, size_t n, bool annotations)
 {
 	TsdbLabels	first = annotations ? alerts[0].annotations : alerts[0].labels;
 	TsdbLabel  *pairs = TSDB_NEW_ARRAY(arena, TsdbLabel, first.n);
@@ -150,7 +150,7 @@ common_pairs(TsdbArena *arena, const TsdbAlert *alerts, size_t n, bool annotatio
 void
 tsdb_webhook_message(TsdbBuffer *buffer, TsdbArena *arena, const TsdbNotification *notification)
 {
-	const TsdbAlert *alerts = notification->alerts;
+	const TsdbGroupedAlert *alerts = notification->alerts;
 	size_t		n = notification->n;
 	size_t		truncated = 0;
 	bool		resolved = true;

@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -17,7 +18,6 @@
 #include "storage/shmem.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
-#include "utils/tuplestore.h"
 
 #include "pg/compat.h"
 #include "pg/guc.h"
@@ -103,56 +103,46 @@ pgtsdb_target_status_forget(const pg_uuid_t *target_id)
 	LWLockRelease(lock);
 }
 
-/* The statuses of this database: nothing that may throw happens under the lock. */
-static PgtsdbTargetStatus *
-copy_all(int *n)
+static Datum
+status_row(const PgtsdbTargetStatus *status, TupleDesc desc)
 {
-	/* a target that comes in between waits for the next call */
-	int			room = (int) hash_get_num_entries(entries);
-	PgtsdbTargetStatus *copies = palloc_array(PgtsdbTargetStatus, room);
-	HASH_SEQ_STATUS scan;
-	StatusEntry *entry;
+	Datum		values[] = {
+		CStringGetTextDatum(status->up ? "up" : "down"),
+		TimestampTzGetDatum(status->last_scrape),
+		Float8GetDatum(status->duration),
+		Int64GetDatum(status->samples),
+		Int64GetDatum(status->series),
+		Int64GetDatum(status->rejected),
+		CStringGetTextDatum(status->error),
+	};
+	bool		nulls[lengthof(values)] = {false};
 
-	*n = 0;
-	LWLockAcquire(lock, LW_SHARED);
-	hash_seq_init(&scan, entries);
-	while ((entry = hash_seq_search(&scan)) != NULL)
-		if (entry->key.database == MyDatabaseId && *n < room)
-			copies[(*n)++] = entry->status;
-	LWLockRelease(lock);
-	return copies;
+	nulls[lengthof(values) - 1] = status->error[0] == '\0';
+	return HeapTupleGetDatum(heap_form_tuple(desc, values, nulls));
 }
 
 PG_FUNCTION_INFO_V1(pgtsdb_sql_target_status);
 
+/* Who may know the id of a target may know how it is: tsdb.scrape_targets has the row policy. */
 Datum
 pgtsdb_sql_target_status(PG_FUNCTION_ARGS)
 {
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	PgtsdbTargetStatus *statuses;
-	int			n;
+	StatusKey	key = {.database = MyDatabaseId, .target_id = *PG_GETARG_UUID_P(0)};
+	const StatusEntry *entry;
+	PgtsdbTargetStatus status;
+	TupleDesc	desc;
 
-	InitMaterializedSRF(fcinfo, 0);
 	if (entries == NULL)
-		return (Datum) 0;
-	statuses = copy_all(&n);
-	for (int i = 0; i < n; i++)
-	{
-		const PgtsdbTargetStatus *status = &statuses[i];
-		Datum		values[] = {
-			UUIDPGetDatum(&status->target_id),
-			CStringGetTextDatum(status->up ? "up" : "down"),
-			TimestampTzGetDatum(status->last_scrape),
-			Float8GetDatum(status->duration),
-			Int64GetDatum(status->samples),
-			Int64GetDatum(status->series),
-			Int64GetDatum(status->rejected),
-			CStringGetTextDatum(status->error),
-		};
-		bool		nulls[lengthof(values)] = {false};
+		PG_RETURN_NULL();
+	LWLockAcquire(lock, LW_SHARED);
+	entry = hash_search(entries, &key, HASH_FIND, NULL);
+	if (entry != NULL)
+		status = entry->status;
+	LWLockRelease(lock);
+	if (entry == NULL)
+		PG_RETURN_NULL();
 
-		nulls[lengthof(values) - 1] = status->error[0] == '\0';
-		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-	}
-	return (Datum) 0;
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	return status_row(&status, BlessTupleDesc(desc));
 }
