@@ -125,6 +125,8 @@ store_scrape(Storing *storing)
 		store_body(storing);
 	store_stale_markers(storing, &target->live, &outcome->live);
 	store_reports(storing, count_missing(&target->live, &outcome->live));
+	/* other labels of the target make other ones */
+	store_stale_markers(storing, &target->reports, &outcome->reports);
 }
 
 /* The target was taken away: everything about it ends. */

@@ -1,6 +1,7 @@
 # Targets of every kind, good and bad, side by side: each costs only itself, and tsdb.targets tells what is wrong with it.
 use strict;
 use warnings;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 use Pgtsdb::Http;

@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 use Pgtsdb::Node;

@@ -3,6 +3,7 @@
 use strict;
 use warnings;
 use JSON::PP;
+use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
