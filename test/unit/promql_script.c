@@ -131,7 +131,7 @@ compare(Script *script, const Case *test, const TsdbQueryResult *actual)
 				return script_fail(script, "string %.*s", SHOW(actual->string));
 			return true;
 		case TSDB_VALUE_MATRIX:
-			if (test->is_scalar || test->ordered || (!test->is_range && !test->is_range_vector))
+			if (test->is_scalar || test->ordered || (!test->is_range && !test->is_range_vector && test->n_series > 0))
 				return script_fail(script, "the result is a matrix");
 			return compare_matrix(script, test, actual);
 		default:
@@ -308,25 +308,34 @@ is_time_independent(TsdbExpr *expr, void *context)
 	return true;
 }
 
+static bool
+returns_range_vector(Script *script, const Case *test)
+{
+	TsdbExpr   *expr;
+	TsdbError	error;
+
+	tsdb_arena_free(&script->work);
+	return tsdb_promql_parse(&script->work, test->query, NULL, &expr, &error) == TSDB_OK &&
+		tsdb_expr_type(expr) == TSDB_VALUE_MATRIX;
+}
+
 static Outcome
 run_case(Script *script, const Case *test)
 {
-	Outcome		outcome = run_once(script, test, test->start, NULL);
-	int64_t		t = test->is_range_vector ? test->end : test->start;
+	int64_t		t = test->is_range ? test->start : test->end;
+	Outcome		outcome = run_once(script, test, t, NULL);
 	int64_t		times[] = {-10 * t, 0, t / 5, t, 10 * t};
 	TsdbExpr   *expr;
 	TsdbError	error;
 
 	if (test->is_range)
 		return outcome;
-	if (test->is_range_vector)
-		outcome = run_once(script, test, t, NULL);
 	if (outcome != PASSED || expected_failure(test) != NULL)
 		return outcome;
 	if (t == 0)
 		times[0] = -1000, times[4] = 1000;
 
-	if (!test->is_range_vector && !test->is_string && !test->uses_query_times &&
+	if (!test->is_string && !returns_range_vector(script, test) && !test->uses_query_times &&
 		!run_as_range(script, test, t))
 		return FAILED;
 	tsdb_arena_free(&script->work);

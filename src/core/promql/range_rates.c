@@ -240,7 +240,7 @@ linear_regression(RangeWindow window, int64_t intercept_time)
 
 	for (size_t i = 0; i < window.n; i++)
 	{
-		double		x = (double) (window.t[i] - intercept_time) / 1e3;
+		double		x = (double) time_minus(window.t[i], intercept_time) / 1e3;
 		double		y = window.v[i];
 
 		if (i > 0 && y != window.v[0])
