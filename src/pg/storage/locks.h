@@ -7,9 +7,8 @@
  * functions of PostgreSQL use 1 and 2 there, so nobody takes these by accident.
  *
  * Order: storage, writers of the tenant's parts (ascending), series of a part,
- * group.  Whoever waits for one holds none of a later class, with one exception
- * that is safe: a writer that has rows of head may ask for the series lock, since no
- * one who holds that waits for rows of head.
+ * group.  Whoever waits for one holds none of a later class.  README.md tells what
+ * each is for.
  */
 #ifndef PGTSDB_LOCKS_H
 #define PGTSDB_LOCKS_H
