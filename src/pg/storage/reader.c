@@ -88,13 +88,10 @@ storage_select(TsdbSeriesSource *source, TsdbArena *arena, const TsdbSelect *wha
 
 	reading.scratch = pgtsdb_arena_create(context, (Size) pgtsdb_query_memory_limit * 1024 * 1024,
 										  "pgtsdb.query_memory_limit");
-	reading.decoder = (PgtsdbDecoder)
-	{
-		.arena = reading.scratch,
-		.t_lo = what->t_min,
-		.t_hi = what->t_max,
-		.max_samples = what->max_samples
-	};
+	reading.decoder.arena = reading.scratch;
+	reading.decoder.t_lo = what->t_min;
+	reading.decoder.t_hi = what->t_max;
+	reading.decoder.max_samples = what->max_samples;
 	for (int i = 0; i < storage->tenant->n_parts && status == TSDB_OK; i++)
 		status = read_part(&reading, storage->tenant->parts[i], what, error);
 	if (status == TSDB_OK)
@@ -138,17 +135,14 @@ make_groups(Reading *reading, const PgtsdbSeries *series, size_t n_series, size_
 		memcpy(found, reading->found, reading->n_found * sizeof(Found));
 	for (size_t i = 0; i < n_series; i++)
 	{
+		size_t		order = reading->n_found + i;
+		PgtsdbGroup group = {.part = series[i].part, .group_id = series[i].group_id, .columns = &columns[i]};
+
 		if (i == 0 || series[i].group_id != series[i - 1].group_id)
-			groups[(*n_groups)++] = (PgtsdbGroup)
-		{
-			.part = series[i].part, .group_id = series[i].group_id, .columns = &columns[i]
-		};
+			groups[(*n_groups)++] = group;
 		groups[*n_groups - 1].n_columns++;
 		columns[i].col = series[i].col;
-		found[reading->n_found + i] = (Found)
-		{
-			series[i].labels, reading->n_found + i, &columns[i]
-		};
+		found[order] = (Found) {.labels = series[i].labels, .order = order, .column = &columns[i]};
 	}
 	reading->found = found;
 	reading->n_found += n_series;

@@ -15,7 +15,7 @@
 #include "core/promql/source.h"
 #include "pg/tenant.h"
 
-/* Samples of one chunk lie within this many milliseconds: 480 samples of one minute.  Readers rely on it, so it may only grow. */
+/* Samples of one chunk lie within 8 hours, that is 480 of one minute each.  Readers look back this far, so it may only grow. */
 #define PGTSDB_CHUNK_SPAN_LIMIT (INT64CONST(8) * 3600 * 1000)
 
 /* A stored series.  Its labels live in the arena it was read into. */

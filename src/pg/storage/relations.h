@@ -48,7 +48,7 @@ typedef struct TsdbLeaf
  */
 extern bool tsdb_local_relations(TsdbTable table, int32 part, int64 t_lo, int64 t_hi, List **leaves);
 
-/* The only heap of a table other than chunks, InvalidOid when storage does not exist yet; raises when the part is elsewhere. */
+/* The only heap of a table other than chunks; InvalidOid when storage does not exist yet, raises when the part is elsewhere. */
 extern Oid	tsdb_local_table(TsdbTable table, int32 part);
 
 /* Opens and locks one heap; NULL when it was dropped meanwhile (a reader skips it: retention was faster). */

@@ -72,7 +72,7 @@ typedef struct Job
 typedef struct Segment
 {
 	int64		t_end;			/* exclusive */
-	int64	   *times;
+	const int64 *times;
 	size_t		n_times;
 } Segment;
 
@@ -93,6 +93,8 @@ static void insert_segment(Job *job, const size_t *done, const Segment *segment)
 static TsdbChunkColumn chunk_column(Job *job, const Segment *segment, TsdbRun run);
 static void insert_row(Job *job, const TsdbChunkRow *row);
 static SPIPlanPtr insert_plan(void);
+static bool has_times(TsdbRun all, TsdbRun some);
+static TsdbRun run_of_segment(TsdbRun run, size_t done, const Segment *segment);
 static size_t samples_before(TsdbRun run, size_t from, int64 t_end);
 
 void
@@ -137,13 +139,10 @@ job_init(Job *job, PgtsdbRewrite *rewrite, MemoryContext context)
 	job->rewrite = rewrite;
 	job->arena = pgtsdb_arena_create(context, 0, NULL);
 	job->snapshot = GetActiveSnapshot();
-	job->decoder = (PgtsdbDecoder)
-	{
-		.arena = job->arena,
-		.t_lo = PG_INT64_MIN,
-		.t_hi = PG_INT64_MAX,
-		.max_samples = SIZE_MAX
-	};
+	job->decoder.arena = job->arena;
+	job->decoder.t_lo = PG_INT64_MIN;
+	job->decoder.t_hi = PG_INT64_MAX;
+	job->decoder.max_samples = SIZE_MAX;
 	job->head = all_columns(job->arena, rewrite->part, rewrite->group_id);
 	job->chunks = all_columns(job->arena, rewrite->part, rewrite->group_id);
 	rewrite->head_rows = rewrite->samples = rewrite->chunk_rows = rewrite->chunk_bytes = 0;
@@ -171,10 +170,9 @@ take(Job *job, const PgtsdbScan *scan)
 		job->taken = tsdb_grow(job->arena, job->taken, job->max_taken * sizeof(Taken), more * sizeof(Taken));
 		job->max_taken = more;
 	}
-	job->taken[job->n_taken++] = (Taken)
-	{
-		RelationGetRelid(scan->heap), scan->slot->tts_tid
-	};
+	job->taken[job->n_taken].heap = RelationGetRelid(scan->heap);
+	job->taken[job->n_taken].tid = scan->slot->tts_tid;
+	job->n_taken++;
 }
 
 static void
@@ -436,14 +434,9 @@ unite_times(Job *job, const size_t *done, Segment *segment)
 
 	for (int i = 0; i < job->head.n_columns; i++)
 	{
-		TsdbRun		run = job->columns[i];
-		TsdbRun		part;
+		TsdbRun		part = run_of_segment(job->columns[i], done[i], segment);
 
-		if (done[i] == run.n)
-			continue;
-		part = (TsdbRun) {samples_before(run, done[i], segment->t_end), run.t + done[i], run.v + done[i]};
-		/* nearly all columns have the same timestamps, and many the same array */
-		if (part.n == 0 || (part.n == united.n && (part.t == united.t || memcmp(part.t, united.t, part.n * sizeof(int64)) == 0)))
+		if (has_times(united, part))
 			continue;
 		united = tsdb_runs_unite(job->arena, (TsdbRun[]) {united, part}, 2);
 		if (united.n > TSDB_CHUNK_MAX_TIMES)
@@ -452,7 +445,7 @@ unite_times(Job *job, const size_t *done, Segment *segment)
 			united.n = TSDB_CHUNK_MAX_TIMES;
 		}
 	}
-	segment->times = unconstify(int64 *, united.t);
+	segment->times = united.t;
 	segment->n_times = united.n;
 }
 
@@ -470,11 +463,7 @@ insert_segment(Job *job, const size_t *done, const Segment *segment)
 
 	for (int i = 0; i < job->head.n_columns; i++)
 	{
-		TsdbRun		run = job->columns[i];
-
-		columns[i] = chunk_column(job, segment, (TsdbRun) {
-								  samples_before(run, done[i], segment->t_end), run.t + done[i], run.v + done[i]
-								  });
+		columns[i] = chunk_column(job, segment, run_of_segment(job->columns[i], done[i], segment));
 		if (columns[i].values == NULL)
 			continue;
 		first = first < 0 ? i : first;
@@ -556,6 +545,31 @@ insert_plan(void)
 	SPI_keepplan(plan);
 	plan_type = chunk_type;
 	return plan;
+}
+
+/* Nearly all columns have the same timestamps, and many the same array; others lack some. */
+static bool
+has_times(TsdbRun all, TsdbRun some)
+{
+	size_t		at = 0;
+
+	if (some.n == 0 || (some.t == all.t && some.n <= all.n))
+		return true;
+	for (size_t i = 0; i < some.n; i++)
+	{
+		while (at < all.n && all.t[at] < some.t[i])
+			at++;
+		if (at == all.n || all.t[at] != some.t[i])
+			return false;
+	}
+	return true;
+}
+
+/* What a column still has to put back within the segment. */
+static TsdbRun
+run_of_segment(TsdbRun run, size_t done, const Segment *segment)
+{
+	return (TsdbRun) {samples_before(run, done, segment->t_end), run.t + done, run.v + done};
 }
 
 /* How many samples from `from` on are before t_end. */

@@ -51,6 +51,7 @@ static const TsdbStr *metric_names(const TsdbMatcher *matchers, size_t n_matcher
 static void select_by_name(Selection *selection, Oid heap, Snapshot snapshot, const TsdbStr *names, size_t n);
 static void select_all(Selection *selection, Oid heap, Snapshot snapshot);
 static void consider(Selection *selection, const PgtsdbScan *scan);
+static PgtsdbSeries *next_slot(Selection *selection);
 static bool filter_matches(const Filter *filter, TsdbStr value);
 static int	compare_places(const void *a, const void *b);
 
@@ -100,12 +101,13 @@ make_filters(TsdbArena *arena, const TsdbMatcher *matchers, size_t n)
 
 	for (int regex = 0; regex <= 1; regex++)
 		for (size_t i = 0; i < n; i++)
-			if ((matchers[i].regex != NULL) == regex)
-				filters[at++] = (Filter)
-			{
-				.matcher = &matchers[i],
-				.verdicts = regex ? tsdb_alloc0(arena, VERDICTS * sizeof(Verdict)) : NULL
-			};
+		{
+			if ((matchers[i].regex != NULL) != regex)
+				continue;
+			filters[at].matcher = &matchers[i];
+			filters[at].verdicts = regex ? tsdb_alloc0(arena, VERDICTS * sizeof(Verdict)) : NULL;
+			at++;
+		}
 	return filters;
 }
 
@@ -183,6 +185,7 @@ consider(Selection *selection, const PgtsdbScan *scan)
 	int32		group_id = DatumGetInt32(pgtsdb_scan_value(scan, PGTSDB_SERIES_GROUP_ID));
 	int16		col = DatumGetInt16(pgtsdb_scan_value(scan, PGTSDB_SERIES_COL));
 	TsdbArenaMark mark = tsdb_arena_mark(selection->arena);
+	PgtsdbSeries *found;
 	TsdbStr		bytes;
 	TsdbLabels	labels;
 	TsdbError	error;
@@ -205,6 +208,17 @@ consider(Selection *selection, const PgtsdbScan *scan)
 		}
 	}
 
+	found = next_slot(selection);
+	found->part = selection->part;
+	found->group_id = group_id;
+	found->col = col;
+	found->gone = !slot_attisnull(scan->slot, PGTSDB_SERIES_GONE_AT);
+	found->labels = labels;
+}
+
+static PgtsdbSeries *
+next_slot(Selection *selection)
+{
 	if (selection->n == selection->capacity)
 	{
 		size_t		more = Max(selection->capacity * 2, 64);
@@ -213,14 +227,7 @@ consider(Selection *selection, const PgtsdbScan *scan)
 									  more * sizeof(PgtsdbSeries));
 		selection->capacity = more;
 	}
-	selection->series[selection->n++] = (PgtsdbSeries)
-	{
-		.part = selection->part,
-		.group_id = group_id,
-		.col = col,
-		.gone = !slot_attisnull(scan->slot, PGTSDB_SERIES_GONE_AT),
-		.labels = labels
-	};
+	return &selection->series[selection->n++];
 }
 
 static bool
