@@ -98,7 +98,7 @@ wait_until('the notifier is started again', 30, sub {
 });
 nothing_new('a restart of the worker tells nothing again');
 $node->stop('immediate');
-start_again($node);
+$node->start;
 nothing_new('a crash of the server neither');
 
 # ---- more alerts of the group, and their end ----
