@@ -113,6 +113,7 @@ static void
 check_address(const Row *row)
 {
 	char	   *address = get_text(row, "address");
+	const char *host_end;
 	const char *port;
 
 	if (address == NULL)
@@ -126,9 +127,10 @@ check_address(const Row *row)
 	if (address[0] == '\0' || strpbrk(address, " \t\r\n@?#\\") != NULL)
 		refuse("address", address, "it is not host:port", NULL);
 
-	port = strrchr(address, ':');
-	if (address[0] == '[' && (strchr(address, ']') == NULL || strchr(address, ']') > port))
-		port = NULL;
+	host_end = address[0] == '[' ? strchr(address, ']') : address;
+	if (host_end == NULL || (address[0] == '[' && host_end[1] != '\0' && host_end[1] != ':'))
+		refuse("address", address, "it is not [address]:port", NULL);
+	port = strrchr(host_end, ':');
 	if (port != NULL)
 	{
 		size_t		digits = strspn(port + 1, "0123456789");
