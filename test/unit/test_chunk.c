@@ -351,6 +351,9 @@ START_TEST(each_shape_gets_its_codec)
 		{SHAPE_pages, TSDB_CODEC_AUTO, "decimal", 0, "rice", 2.3},
 		{SHAPE_walk_3_decimals, TSDB_CODEC_AUTO, "decimal", 3, "rice", 1.7},
 		{SHAPE_float32, TSDB_CODEC_AUTO, "bits", 0, "rice", 3.2},
+		{SHAPE_minus_zero, TSDB_CODEC_AUTO, "corrected decimal", 2, "rice", 1.3},
+		{SHAPE_milliseconds, TSDB_CODEC_AUTO, "corrected decimal", 3, "rice", 1.4},
+		{SHAPE_counter_with_stale, TSDB_CODEC_AUTO, "corrected decimal", 2, "zero runs", 0.5},
 		{SHAPE_centisecond_counter, TSDB_CODEC_BITS, "bits", 0, "rice", 7.5},
 		{SHAPE_centisecond_counter, TSDB_CODEC_GORILLA, "gorilla", 0, NULL, 7.5},
 		{SHAPE_random_bits, TSDB_CODEC_AUTO, NULL, 0, NULL, 8.2},
@@ -718,7 +721,7 @@ START_TEST(wrong_bytes_have_a_reason)
 		{TSDB_ERR_CORRUPT, "invalid chunk: column 0: Rice parameter out of range", {1, 1, 2, 0, 1, 1, 5, 1, 1, 0, 64, 1}, 12},
 		{TSDB_ERR_CORRUPT, "invalid chunk: column 0: Rice codes are truncated", {1, 1, 2, 0, 1, 1, 5, 1, 1, 0, 0, 0}, 12},
 		{TSDB_ERR_CORRUPT, "invalid chunk: column 0: bits behind the last Rice code", {1, 1, 2, 0, 1, 1, 5, 1, 1, 0, 0, 5}, 12},
-		{TSDB_ERR_UNSUPPORTED, "column 0 of the chunk uses a codec that this version does not know", {1, 1, 1, 0, 1, 0, 3, 3, 0, 0}, 10},
+		{TSDB_ERR_UNSUPPORTED, "column 0 of the chunk uses a codec that this version does not know", {1, 1, 1, 0, 1, 0, 3, 10, 0, 0}, 10},
 		{TSDB_ERR_UNSUPPORTED, "column 0 of the chunk uses a codec that this version does not know", {1, 1, 2, 0, 1, 1, 5, 1, 9, 0, 0, 5}, 12},
 	};
 

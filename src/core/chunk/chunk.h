@@ -126,7 +126,7 @@ typedef struct TsdbChunkColumnInfo
 {
 	size_t		bytes;			/* without its place in the directory; 0: no sample */
 	size_t		n_samples;
-	const char *number;			/* constant, decimal, bits, gorilla; NULL: no sample */
+	const char *number;			/* constant, decimal, corrected decimal, bits, gorilla; NULL: no sample */
 	int			exponent;		/* decimal digits behind the point */
 	int			order;			/* of the predictor; -1: none */
 	const char *coder;			/* rice, zero runs; NULL: none */

@@ -27,6 +27,13 @@ typedef enum ColumnKind
 	KIND_CORRECTED = 3			/* decimal + correction in ulps */
 } ColumnKind;
 
+/* Whether the integers of one kind can be added to those of another. */
+static inline bool
+tsdb_same_integers(ColumnKind a, ColumnKind b)
+{
+	return (a == KIND_BITS) == (b == KIND_BITS);
+}
+
 #define COLUMN_REFERENCE 0x40
 #define COLUMN_PRESENCE 0x80
 #define CONSTANT_BITS 15		/* exponent of a constant that is the 8 bytes of a double */
@@ -122,5 +129,9 @@ extern bool tsdb_decimals_find(const double *values, size_t n, int64_t *integers
 extern void tsdb_decimals_to_doubles(const int64_t *integers, size_t n, int exponent, double *values);
 extern void tsdb_bits_to_doubles(const int64_t *integers, size_t n, double *values);
 extern void tsdb_doubles_to_bits(const double *values, size_t n, int64_t *integers);
+/* Nearest decimals, and how far the ordered bits of the values are from theirs. */
+extern void tsdb_doubles_to_corrected(const double *values, size_t n, int exponent, int64_t *integers, int64_t *corrections);
+/* Turns the doubles of the decimals into the values. */
+extern void tsdb_correct_doubles(double *values, const int64_t *corrections, size_t n);
 
 #endif							/* TSDB_CHUNK_INTERNAL_H */

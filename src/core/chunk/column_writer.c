@@ -8,8 +8,8 @@
  *		numbers, see FORMAT.md
  *
  * Which model: a constant if all values are the same; decimals if there is an
- * exponent that fits all of them; else the bits of the doubles, as integers or as
- * Gorilla codes, whichever is shorter.
+ * exponent that fits all of them; else decimals with corrections or the bits of the doubles,
+ * judged by a part from the middle, unless Gorilla codes are shorter than that.
  *
  * Neighbours are often nearly alike (the buckets of a histogram, a count and
  * its +Inf bucket): the difference from one of the columns before is taken when it
@@ -20,6 +20,10 @@
 /* Bits of a reference's own byte, and some in favour of columns that can be read alone. */
 #define REFERENCE_BITS 12
 
+/* Values that the choice between bits and corrected decimals looks at, and bits of the second stream's header. */
+#define CORRECTION_SPAN 65
+#define CORRECTION_BITS 32
+
 void
 tsdb_column_writer_init(ColumnWriter *writer, TsdbArena *arena, TsdbChunkCodec codec, size_t max_samples)
 {
@@ -27,6 +31,7 @@ tsdb_column_writer_init(ColumnWriter *writer, TsdbArena *arena, TsdbChunkCodec c
 	tsdb_stream_scratch_reserve(arena, &writer->stream, max_samples);
 	writer->gathered = TSDB_NEW_ARRAY(arena, double, max_samples);
 	writer->differences = TSDB_NEW_ARRAY(arena, int64_t, max_samples);
+	writer->corrections = TSDB_NEW_ARRAY(arena, int64_t, max_samples);
 	tsdb_buffer_init(&writer->gorilla, arena, 64);
 	for (int i = 0; i <= REFERENCE_CANDIDATES; i++)
 		writer->integers[i].values = TSDB_NEW_ARRAY(arena, int64_t, max_samples);
@@ -108,7 +113,7 @@ is_constant(const double *values, size_t n)
 static bool
 fits(const ColumnIntegers *own, const ColumnIntegers *target)
 {
-	return target->n >= own->n && target->kind == own->kind && target->exponent == own->exponent &&
+	return target->n >= own->n && tsdb_same_integers(target->kind, own->kind) && target->exponent == own->exponent &&
 		target->chain < MAX_CHAIN && own->column - target->column <= MAX_REFERENCE;
 }
 
@@ -207,23 +212,91 @@ write_integers(ColumnWriter *writer, bool may_refer, TsdbBuffer *out)
 	return model(own->kind, own->exponent) | COLUMN_REFERENCE;
 }
 
-/* Bits as integers, or as Gorilla codes where these are shorter. */
+/* A code is some two bits longer than its number. */
+static unsigned
+count_correction_bits(const int64_t *corrections, size_t n)
+{
+	unsigned	bits = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (corrections[i] != 0)
+			bits += tsdb_bit_length(tsdb_zigzag(corrections[i])) + 2;
+	return bits;
+}
+
+/*
+ * Whether decimals with corrections need less than the bits of the doubles, and
+ * with which exponent.  Where the middle needs no corrections, there are exceptions somewhere else, and
+ * these would spoil the bits more than the decimals.
+ */
+static bool
+choose_corrected(ColumnWriter *writer, const double *values, size_t n, int *exponent)
+{
+	int64_t    *integers = writer->differences;
+	size_t		span = n < CORRECTION_SPAN ? n : CORRECTION_SPAN;
+	unsigned	least;
+	bool		found = false;
+
+	values += (n - span) / 2;
+	tsdb_doubles_to_bits(values, span, integers);
+	least = tsdb_stream_guess(integers, span);
+	for (int e = 0; e <= MAX_EXPONENT; e++)
+	{
+		unsigned	bits;
+		unsigned	corrections;
+
+		tsdb_doubles_to_corrected(values, span, e, integers, writer->corrections);
+		corrections = count_correction_bits(writer->corrections, span);
+		bits = tsdb_stream_guess(integers, span) + corrections + CORRECTION_BITS;
+		if (bits < least || corrections == 0)
+		{
+			least = bits;
+			*exponent = e;
+			found = true;
+		}
+		if (corrections == 0)
+			break;				/* a larger exponent only makes larger integers */
+	}
+	return found;
+}
+
+static unsigned
+write_corrected(ColumnWriter *writer, const double *values, bool may_refer, TsdbBuffer *out)
+{
+	ColumnIntegers *own = &writer->integers[0];
+	unsigned	head;
+
+	own->kind = KIND_CORRECTED;
+	tsdb_doubles_to_corrected(values, own->n, own->exponent, own->values, writer->corrections);
+	head = write_integers(writer, may_refer, out);
+	tsdb_stream_write(out, &writer->stream, writer->corrections, own->n);
+	return head;
+}
+
 static unsigned
 write_bits(ColumnWriter *writer, const double *values, bool may_refer, TsdbBuffer *out)
+{
+	ColumnIntegers *own = &writer->integers[0];
+
+	own->kind = KIND_BITS;
+	own->exponent = BITS_INTEGERS;
+	tsdb_doubles_to_bits(values, own->n, own->values);
+	return write_integers(writer, may_refer, out);
+}
+
+/* Values that are no decimals, as integers if the codec allows, or as Gorilla codes where these are shorter. */
+static unsigned
+write_doubles(ColumnWriter *writer, const double *values, bool may_refer, TsdbBuffer *out)
 {
 	ColumnIntegers *own = &writer->integers[0];
 	size_t		start = out->len;
 	unsigned	head = 0;
 
-	if (writer->codec != TSDB_CODEC_GORILLA)
-	{
-		own->kind = KIND_BITS;
-		own->exponent = BITS_INTEGERS;
-		tsdb_doubles_to_bits(values, own->n, own->values);
-		head = write_integers(writer, may_refer, out);
-		if (writer->codec == TSDB_CODEC_BITS)
-			return head;
-	}
+	if (writer->codec == TSDB_CODEC_BITS)
+		return write_bits(writer, values, may_refer, out);
+	if (writer->codec == TSDB_CODEC_AUTO)
+		head = choose_corrected(writer, values, own->n, &own->exponent) ?
+			write_corrected(writer, values, may_refer, out) : write_bits(writer, values, may_refer, out);
 	writer->gorilla.len = 0;
 	tsdb_gorilla_write(&writer->gorilla, values, own->n);
 	if (head != 0 && writer->gorilla.len >= out->len - start)
@@ -249,7 +322,7 @@ write_numbers(ColumnWriter *writer, const double *values, bool may_refer, TsdbBu
 		own->kind = KIND_DECIMAL;
 		return write_integers(writer, may_refer, out);
 	}
-	return write_bits(writer, values, may_refer, out);
+	return write_doubles(writer, values, may_refer, out);
 }
 
 size_t

@@ -30,6 +30,7 @@ typedef struct ColumnWriter
 	StreamScratch stream;
 	double	   *gathered;
 	int64_t    *differences;
+	int64_t    *corrections;
 	TsdbBuffer	gorilla;
 
 	/* The column written last, then those kept before it */

@@ -154,9 +154,12 @@ predict(const Predictor *predictor, const int64_t *y, size_t from, size_t n, uin
 	else if (predictor->order == 1)
 		for (size_t i = 0; i < n; i++)
 			residuals[i] = tsdb_zigzag(subtract(subtract(y[i + 1], y[i]), centre));
-	else
+	else if (predictor->unsigned_)
 		for (size_t i = 0; i < n; i++)
 			residuals[i] = (uint64_t) subtract(y[i + 1], centre);
+	else
+		for (size_t i = 0; i < n; i++)
+			residuals[i] = tsdb_zigzag(subtract(y[i + 1], centre));
 }
 
 /* The median of a few differences, by insertion into a sorted array: close enough to the median of all. */
@@ -252,8 +255,12 @@ choose_predictor(const int64_t *y, size_t n, double *bits_per_residual)
 	centre = median_difference(y, trial.from, trial.n);
 	if (centre != 0)
 		try_predictor(&trial, (Predictor){1, false, true, centre});
+	/* what wanders far in small steps is not predicted by its minimum */
 	if (magnitude(subtract(extremes.y_max, extremes.y_min)) / 16 <= magnitude(subtract(extremes.difference_max, extremes.difference_min)))
 		try_predictor(&trial, minimum_predictor(0, extremes.y_min));
+	/* nor are zeros with exceptions on both sides: corrections, mostly */
+	if (extremes.y_min < 0 && y[n / 2] == 0)
+		try_predictor(&trial, (Predictor){0, false, false, 0});
 	if (n > 3)
 		try_predictor(&trial, (Predictor){2, false, true, subtract(y[1], y[0])});
 	*bits_per_residual = trial.best_bits / (double) trial.n;

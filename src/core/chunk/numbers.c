@@ -7,6 +7,10 @@
  * 10^22 is correctly rounded, as is the parsing that once made the double, so the
  * quotient has the same bits; multiplying by 0.01 would not.  Every value is tried
  * anyway, and one that does not come back (-0, NaN, 1/3) rules the exponent out.
+ *
+ * Where a few values do not come back, or all miss by a little (sums of decimals,
+ * a stale marker in a counter), the nearest decimal is kept with a correction: the
+ * distance between the bits of both, as ordered integers.
  */
 #include <math.h>
 
@@ -94,4 +98,34 @@ tsdb_doubles_to_bits(const double *values, size_t n, int64_t *integers)
 {
 	for (size_t i = 0; i < n; i++)
 		integers[i] = tsdb_ordered_bits(tsdb_double_bits(values[i]));
+}
+
+void
+tsdb_doubles_to_corrected(const double *values, size_t n, int exponent, int64_t *integers, int64_t *corrections)
+{
+	double		power = tsdb_powers_of_ten[exponent];
+	int64_t		integer = 0;
+
+	for (size_t i = 0; i < n; i++)
+	{
+		double		scaled = values[i] * power;
+
+		/* NaN and what is too large stay at the decimal before, so as not to disturb the others */
+		if (fabs(scaled) < MAX_DECIMAL)
+			integer = (int64_t) (scaled + (scaled < 0 ? -0.5 : 0.5));
+		integers[i] = integer;
+		corrections[i] = (int64_t) ((uint64_t) tsdb_ordered_bits(tsdb_double_bits(values[i])) -
+									(uint64_t) tsdb_ordered_bits(tsdb_double_bits((double) integer / power)));
+	}
+}
+
+void
+tsdb_correct_doubles(double *values, const int64_t *corrections, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+	{
+		uint64_t	ordered = (uint64_t) tsdb_ordered_bits(tsdb_double_bits(values[i]));
+
+		values[i] = tsdb_double_from_bits((uint64_t) tsdb_ordered_bits(ordered + (uint64_t) corrections[i]));
+	}
 }

@@ -38,6 +38,7 @@ struct TsdbChunkReader
 	uint64_t   *present;
 	bool		times_ready;
 	int			cached;			/* -1: none */
+	TsdbReader	behind_integers;	/* bytes of the column `cached` */
 };
 
 /* A column with its first bytes read. */
@@ -352,7 +353,7 @@ view_column(const TsdbChunkReader *reader, unsigned column, uint64_t *present, C
 	else
 		set_bits(present, view->first, view->n);
 
-	if (view->kind == KIND_CORRECTED || (view->kind == KIND_BITS && view->exponent > BITS_GORILLA))
+	if (view->kind == KIND_BITS && view->exponent > BITS_GORILLA)
 		return tsdb_fault_reserved;
 	if (view->exponent > MAX_EXPONENT && !(view->kind == KIND_CONSTANT && view->exponent == CONSTANT_BITS))
 		return "exponent out of range";
@@ -370,10 +371,18 @@ view_column(const TsdbChunkReader *reader, unsigned column, uint64_t *present, C
 static const char *
 check_reference(const ColumnView *view, const ColumnView *target)
 {
-	if (target->n == 0 || target->kind != view->kind || target->exponent != view->exponent || target->has_presence ||
-		target->first != view->first || target->n < view->n)
+	if (target->n == 0 || target->kind == KIND_CONSTANT || !tsdb_same_integers(target->kind, view->kind) ||
+		target->exponent != view->exponent || target->has_presence || target->first != view->first || target->n < view->n)
 		return "reference to a column that does not fit";
 	return NULL;
+}
+
+/* Only corrections may follow the integers. */
+static const char *
+check_end(const ColumnView *view)
+{
+	return view->body.failed || (view->kind != KIND_CORRECTED && tsdb_reader_left(&view->body) > 0) ?
+		"column has the wrong length" : NULL;
 }
 
 static const char *
@@ -399,7 +408,7 @@ add_own_integers(TsdbChunkReader *reader, ColumnView *view)
 		for (unsigned i = 0; i < view->n; i++)
 			sum[i] = (int64_t) ((uint64_t) sum[i] + (uint64_t) reader->more_integers[i]);
 	}
-	return view->body.failed || tsdb_reader_left(&view->body) > 0 ? "column has the wrong length" : NULL;
+	return check_end(view);
 }
 
 /* Fills reader->integers with those of a column, from the end of its chain of references on. */
@@ -434,10 +443,10 @@ load_integers(TsdbChunkReader *reader, unsigned column, const ColumnView *view)
 		ColumnView *last = &chain[depth];
 
 		fault = tsdb_stream_read(&last->body, reader->end, reader->integers, last->n, NULL);
+		if (fault == NULL)
+			fault = check_end(last);
 		if (fault != NULL)
 			return fault;
-		if (tsdb_reader_left(&last->body) > 0)
-			return "column has the wrong length";
 	}
 	while (depth-- > 0)
 	{
@@ -446,7 +455,21 @@ load_integers(TsdbChunkReader *reader, unsigned column, const ColumnView *view)
 			return fault;
 	}
 	reader->cached = (int) column;
+	reader->behind_integers = chain[0].body;
 	return NULL;
+}
+
+/* Applies the corrections to the doubles of the decimals number from to from + n. */
+static const char *
+correct_values(TsdbChunkReader *reader, const ColumnView *view, unsigned from, unsigned n, double *values)
+{
+	TsdbReader	in = reader->behind_integers;
+	const char *fault = tsdb_stream_read(&in, reader->end, reader->more_integers, view->n, NULL);
+
+	if (fault != NULL)
+		return fault;
+	tsdb_correct_doubles(values, reader->more_integers + from, n);
+	return tsdb_reader_left(&in) > 0 ? "column has the wrong length" : NULL;
 }
 
 static const char *
@@ -488,11 +511,11 @@ load_values(TsdbChunkReader *reader, unsigned column, ColumnView *view, unsigned
 	fault = load_integers(reader, column, view);
 	if (fault != NULL)
 		return fault;
-	if (view->kind == KIND_DECIMAL)
-		tsdb_decimals_to_doubles(reader->integers + from, n, view->exponent, values);
-	else
+	if (view->kind == KIND_BITS)
 		tsdb_bits_to_doubles(reader->integers + from, n, values);
-	return NULL;
+	else
+		tsdb_decimals_to_doubles(reader->integers + from, n, view->exponent, values);
+	return view->kind == KIND_CORRECTED ? correct_values(reader, view, from, n, values) : NULL;
 }
 
 /* Column, with its presence in reader->present. */
@@ -624,6 +647,8 @@ tsdb_chunk_column_info(TsdbChunkReader *reader, int column, TsdbChunkColumnInfo 
 		info->number = "constant";
 	else if (view.kind == KIND_DECIMAL)
 		info->number = "decimal";
+	else if (view.kind == KIND_CORRECTED)
+		info->number = "corrected decimal";
 	else
 		info->number = view.exponent == BITS_GORILLA ? "gorilla" : "bits";
 	if (view.kind != KIND_BITS && view.exponent != CONSTANT_BITS)
