@@ -125,8 +125,10 @@ pgtsdb_current_tenant(PgtsdbAccess access)
 	if (!is_admin(user) && !is_member(user, pgtsdb_tenant, access))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("role \"%s\" may not %s tenant \"%s\"", GetUserNameFromId(user, false), verbs[access], pgtsdb_tenant),
-				 errhint("Set \"pgtsdb.tenant\" to a tenant of yours, or have an administrator run INSERT INTO tsdb.tenant_members (role_name, tenant_id%s) VALUES (%s, %s%s).",
+				 errmsg("role \"%s\" may not %s tenant \"%s\"",
+						GetUserNameFromId(user, false), verbs[access], pgtsdb_tenant),
+				 errhint("Set \"pgtsdb.tenant\" to a tenant of yours, or have an administrator run"
+						 " INSERT INTO tsdb.tenant_members (role_name, tenant_id%s) VALUES (%s, %s%s).",
 						 columns[access], quote_literal_cstr(GetUserNameFromId(user, false)),
 						 quote_literal_cstr(pgtsdb_tenant), values[access])));
 
@@ -168,7 +170,8 @@ pgtsdb_tenant_by_id(const char *tenant_id)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("tenant \"%s\" has no part", tenant_id),
-				 errhint("Insert a new part number for it into tsdb.tenant_parts; tsdb.create_tenant() does so for new tenants.")));
+				 errhint("Insert a new part number for it into tsdb.tenant_parts;"
+						 " tsdb.create_tenant() does so for new tenants.")));
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("tenant \"%s\" does not exist", tenant_id),
@@ -225,7 +228,10 @@ pgtsdb_act_as_caller(const PgtsdbCaller *caller)
 	SetUserIdAndSecContext(caller->user, caller->security_context);
 }
 
-/* The next part number is above all that were ever used, as far as rows remember them: a new tenant must not find old series. */
+/*
+ * The next part number is above all that were ever used, as far as rows
+ * remember them: a new tenant must not find old series.
+ */
 static int32
 insert_tenant(Datum tenant_id, Datum note, bool note_is_null)
 {

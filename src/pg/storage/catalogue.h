@@ -35,8 +35,8 @@ typedef struct PgtsdbSeriesWanted
 } PgtsdbSeriesWanted;
 
 /* Fills in what a series row is made of; TSDB_ERR_LABELS or TSDB_ERR_LIMIT for what it cannot hold. */
-extern TsdbStatus pgtsdb_series_describe(TsdbArena *arena, const PgtsdbTenant *tenant, TsdbLabels labels, const char *origin,
-										 PgtsdbSeriesWanted *wanted, TsdbError *error);
+extern TsdbStatus pgtsdb_series_describe(TsdbArena *arena, const PgtsdbTenant *tenant, TsdbLabels labels,
+										 const char *origin, PgtsdbSeriesWanted *wanted, TsdbError *error);
 
 /*
  * Finds each series, or makes it, in the order given (columns of a group are in this order).

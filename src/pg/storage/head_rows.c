@@ -12,43 +12,29 @@
  * value loses.  This is exact for what the transaction wrote itself and for what
  * was committed before, as long as it has not been compacted; two writers
  * at the same moment both succeed, and readers settle it (README.md, "Duplicates").
- *
- * Rows are inserted in the order of the primary key, one statement per part.  n
- * only keeps rows of one group and time apart: it comes from a counter in shared memory,
- * which starts anywhere after a restart, so a value may be taken.  Then ON CONFLICT leaves
- * the row out, RETURNING does not name it, and it is tried again with the next n.
  */
 #include "postgres.h"
 
-#include "access/xact.h"
-#include "catalog/pg_type.h"
 #include "common/hashfn.h"
-#include "common/pg_prng.h"
-#include "executor/spi.h"
-#include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "core/chunk/head.h"
 #include "pg/errors.h"
 #include "pg/mem.h"
 #include "pg/storage/catalogue.h"
+#include "pg/storage/head_batch.h"
 #include "pg/storage/head_rows.h"
 #include "pg/storage/relations.h"
 #include "pg/storage/scan.h"
 #include "pg/storage/schema.h"
 #include "pg/storage/series_cache.h"
-#include "pg/storage/statement.h"
 #include "pg/storage/storage_internal.h"
 
 /* Samples in memory before they are inserted: 16 bytes each, and twice that while arrays grow. */
 #define MAX_PENDING_SAMPLES (256 * 1024)
 /* Rows within PGTSDB_HEAD_SPAN_LIMIT are joined when they have fewer samples than this on average. */
 #define SPARSE_ROW_SAMPLES 16
-/* Tries to find a free n for a row. */
-#define MAX_ATTEMPTS 100
-#define MS_PER_HOUR INT64CONST(3600000)
 
 /* Samples of one group and time; in order of arrival until settle_row(). */
 typedef struct TimeRow
@@ -80,25 +66,6 @@ typedef struct RowGroup
 #define SH_DEFINE
 #include "lib/simplehash.h"
 
-/* Encoded rows of one part. */
-typedef struct Batch
-{
-	int32		part;
-	int			n;
-	int			capacity;
-	int32	   *group_ids;
-	int64	   *times;
-	int16	   *ns;
-	int16	   *flags;
-	Datum	   *values;
-	PgtsdbGroupHint **hints;
-
-	/* Groups of the part to be marked as seen */
-	int			n_seen;
-	int32	   *seen;
-	PgtsdbGroupHint **seen_hints;
-} Batch;
-
 struct PgtsdbHeadRows
 {
 	MemoryContext context;		/* of all that is collected; reset by a flush */
@@ -115,7 +82,7 @@ struct PgtsdbHeadRows
 	Snapshot	snapshot;
 	PgtsdbScan	stored;			/* tsdb.head by its primary key */
 	int16		place[PGTSDB_MAX_GROUP_COLUMNS];	/* of a column in the row being settled, or -1 */
-	Batch	   *batch;
+	PgtsdbHeadBatch *batch;
 };
 
 static void start_collecting(PgtsdbHeadRows *rows);
@@ -135,13 +102,6 @@ static void drop_stored(PgtsdbHeadRows *rows, PgtsdbSeriesRef series, TimeRow *r
 static void join_sparse_rows(PgtsdbHeadRows *rows, RowGroup *group);
 static bool is_disjoint(const PgtsdbHeadRows *rows, const TimeRow *row);
 static void join_row(PgtsdbHeadRows *rows, TimeRow *base, TimeRow *row);
-static void encode_row(Batch *batch, int32 group_id, const TimeRow *row, PgtsdbGroupHint *hint);
-static void grow_batch(Batch *batch);
-static void insert_batch(Batch *batch);
-static uint64 insert_rows(const Batch *batch);
-static void keep_missing(Batch *batch);
-static bool is_returned(const Batch *batch, int i, uint64 returned);
-static void mark_seen(Batch *batch, int32 group_id, PgtsdbGroupHint *hint);
 static int	compare_groups(const void *a, const void *b);
 
 /* Rows are joined within a span only: see PGTSDB_HEAD_SPAN_LIMIT. */
@@ -213,7 +173,7 @@ pgtsdb_head_rows_add(PgtsdbHeadRows *rows, PgtsdbSeriesRef series, int64 t, doub
 	{
 		uint32		capacity = row->capacity == 0 ? 8 : row->capacity * 2;
 
-		row->samples = tsdb_grow(rows->arena, row->samples, row->capacity * sizeof(TsdbHeadSample), capacity * sizeof(TsdbHeadSample));
+		row->samples = pgtsdb_grow_array(rows->arena, row->samples, row->capacity, capacity);
 		row->capacity = capacity;
 	}
 	row->samples[row->n++] = (TsdbHeadSample) {(uint16_t) series.col, 0, v};
@@ -265,7 +225,7 @@ find_row(PgtsdbHeadRows *rows, RowGroup *group, int64 t)
 	{
 		uint32		capacity = group->capacity == 0 ? 2 : group->capacity * 2;
 
-		group->rows = tsdb_grow(rows->arena, group->rows, group->capacity * sizeof(TimeRow), capacity * sizeof(TimeRow));
+		group->rows = pgtsdb_grow_array(rows->arena, group->rows, group->capacity, capacity);
 		group->capacity = capacity;
 	}
 	memmove(&group->rows[lo + 1], &group->rows[lo], (group->n_rows - lo) * sizeof(TimeRow));
@@ -296,15 +256,14 @@ pgtsdb_head_rows_flush(PgtsdbHeadRows *rows, PgtsdbIngestResult *result)
 
 	for (uint32 i = 0; i < n; i++)
 	{
+		int32		part = part_of_key(groups[i]->key);
+
 		if (rows->batch == NULL)
-		{
-			rows->batch = palloc0_object(Batch);
-			rows->batch->part = part_of_key(groups[i]->key);
-		}
+			rows->batch = pgtsdb_head_batch_create(part);
 		flush_group(rows, groups[i]);
-		if (i + 1 == n || part_of_key(groups[i + 1]->key) != rows->batch->part)
+		if (i + 1 == n || part_of_key(groups[i + 1]->key) != part)
 		{
-			insert_batch(rows->batch);
+			pgtsdb_head_batch_insert(rows->batch);
 			rows->batch = NULL;
 		}
 	}
@@ -349,8 +308,9 @@ flush_group(PgtsdbHeadRows *rows, RowGroup *group)
 	join_sparse_rows(rows, group);
 	for (uint32 i = 0; i < group->n_rows; i++)
 		if (group->rows[i].n > 0)
-			encode_row(rows->batch, series.group_id, &group->rows[i], hint);
-	mark_seen(rows->batch, series.group_id, hint);
+			pgtsdb_head_batch_add(rows->batch, series.group_id, group->rows[i].t,
+								  group->rows[i].samples, group->rows[i].n, hint);
+	pgtsdb_head_batch_seen(rows->batch, series.group_id, hint);
 }
 
 /*
@@ -545,7 +505,7 @@ drop_stored(PgtsdbHeadRows *rows, PgtsdbSeriesRef series, TimeRow *row)
 	row->n = kept;
 }
 
-/* ---- rows ---- */
+/* ---- timestamps of their own ---- */
 
 /*
  * Joins neighbouring rows that have no column in common, when rows have few samples:
@@ -600,7 +560,7 @@ join_row(PgtsdbHeadRows *rows, TimeRow *base, TimeRow *row)
 
 	if (n > base->capacity)
 	{
-		base->samples = tsdb_grow(rows->arena, base->samples, base->capacity * sizeof(TsdbHeadSample), 2 * n * sizeof(TsdbHeadSample));
+		base->samples = pgtsdb_grow_array(rows->arena, base->samples, base->capacity, 2 * n);
 		base->capacity = 2 * n;
 	}
 	for (uint32 i = 0; i < row->n; i++)
@@ -612,155 +572,6 @@ join_row(PgtsdbHeadRows *rows, TimeRow *base, TimeRow *row)
 		base->samples[base->n++] = sample;
 	}
 	row->n = 0;
-}
-
-/* One row, or more when they do not fit. */
-static void
-encode_row(Batch *batch, int32 group_id, const TimeRow *row, PgtsdbGroupHint *hint)
-{
-	uint8_t		bytes[TSDB_HEAD_BUFFER];
-	size_t		len;
-
-	for (size_t i = 0; i < row->n;)
-	{
-		i += tsdb_head_encode(&row->samples[i], row->n - i, bytes, &len);
-		if (batch->n == batch->capacity)
-			grow_batch(batch);
-		batch->group_ids[batch->n] = group_id;
-		batch->times[batch->n] = row->t;
-		batch->flags[batch->n] = 0;
-		batch->values[batch->n] = pgtsdb_bytes_datum(bytes, len);
-		batch->hints[batch->n] = hint;
-		batch->n++;
-	}
-}
-
-static void
-grow_batch(Batch *batch)
-{
-	int			capacity = batch->capacity == 0 ? 64 : batch->capacity * 2;
-
-#define GROW(array, type) \
-	(array) = (array) == NULL ? palloc_array(type, capacity) : repalloc_array(array, type, capacity)
-	GROW(batch->group_ids, int32);
-	GROW(batch->times, int64);
-	GROW(batch->ns, int16);
-	GROW(batch->flags, int16);
-	GROW(batch->values, Datum);
-	GROW(batch->hints, PgtsdbGroupHint *);
-#undef GROW
-	batch->capacity = capacity;
-}
-
-/* ---- inserting ---- */
-
-static void
-insert_batch(Batch *batch)
-{
-	int			attempts = 0;
-
-	while (batch->n > 0)
-	{
-		for (int i = 0; i < batch->n; i++)
-			batch->ns[i] = (int16) (pg_atomic_fetch_add_u32(&batch->hints[i]->next_n, 1) & PG_INT16_MAX);
-		SPI_connect();
-		if (insert_rows(batch) == batch->n)
-			batch->n = 0;
-		else
-			keep_missing(batch);
-		SPI_finish();
-
-		if (batch->n > 0 && ++attempts == MAX_ATTEMPTS)
-			ereport(ERROR,
-					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("group %d of part %d has too many rows at %s", batch->group_ids[0], batch->part,
-							pgtsdb_format_ms(batch->times[0])),
-					 errhint("Run CALL tsdb.compact(), and send samples of one time together.")));
-	}
-	if (batch->n_seen > 0 && !pgtsdb_series_groups_seen(batch->part, batch->seen, batch->n_seen))
-		for (int i = 0; i < batch->n_seen; i++)
-			pg_atomic_write_u32(&batch->seen_hints[i]->seen_hour, 0);
-}
-
-static uint64
-insert_rows(const Batch *batch)
-{
-	static PgtsdbStatement insert = {
-		"INSERT INTO tsdb.head (part, group_id, ts, n, flags, \"values\")"
-		" SELECT $1, u.group_id, u.ts, u.n, u.flags, u.v"
-		" FROM unnest($2, $3, $4, $5, $6) AS u (group_id, ts, n, flags, v)"
-		" ON CONFLICT DO NOTHING RETURNING group_id, ts, n",
-		SPI_OK_INSERT_RETURNING
-	};
-
-	return pgtsdb_statement_run(&insert, 6, (Oid[]) {INT4OID, INT4ARRAYOID, INT8ARRAYOID, INT2ARRAYOID, INT2ARRAYOID, BYTEAARRAYOID},
-								(Datum[]) {
-									Int32GetDatum(batch->part),
-									pgtsdb_int4_array(batch->group_ids, batch->n),
-									pgtsdb_int8_array(batch->times, batch->n),
-									pgtsdb_int2_array(batch->ns, batch->n),
-									pgtsdb_int2_array(batch->flags, batch->n),
-									pgtsdb_datum_array(batch->values, batch->n, BYTEAOID)
-								});
-}
-
-/* Rows come back in the order they went in; those that do not stay in the batch, and try anywhere else. */
-static void
-keep_missing(Batch *batch)
-{
-	int			kept = 0;
-	uint64		returned = 0;
-
-	for (int i = 0; i < batch->n; i++)
-	{
-		if (returned < SPI_processed && is_returned(batch, i, returned))
-		{
-			returned++;
-			continue;
-		}
-		batch->group_ids[kept] = batch->group_ids[i];
-		batch->times[kept] = batch->times[i];
-		batch->flags[kept] = batch->flags[i];
-		batch->values[kept] = batch->values[i];
-		batch->hints[kept] = batch->hints[i];
-		pg_atomic_write_u32(&batch->hints[i]->next_n, pg_prng_uint32(&pg_global_prng_state));
-		kept++;
-	}
-	batch->n = kept;
-}
-
-static bool
-is_returned(const Batch *batch, int i, uint64 returned)
-{
-	HeapTuple	tuple = SPI_tuptable->vals[returned];
-	bool		isnull;
-
-	return DatumGetInt32(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 1, &isnull)) == batch->group_ids[i] &&
-		DatumGetInt64(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 2, &isnull)) == batch->times[i] &&
-		DatumGetInt16(SPI_getbinval(tuple, SPI_tuptable->tupdesc, 3, &isnull)) == batch->ns[i];
-}
-
-/* Once an hour, by whoever comes first. */
-static void
-mark_seen(Batch *batch, int32 group_id, PgtsdbGroupHint *hint)
-{
-	uint32		hour = (uint32) (pgtsdb_milliseconds(GetCurrentTransactionStartTimestamp()) / MS_PER_HOUR);
-	uint32		seen = pg_atomic_read_u32(&hint->seen_hour);
-
-	if (seen == hour || !pg_atomic_compare_exchange_u32(&hint->seen_hour, &seen, hour))
-		return;
-	if (batch->seen == NULL)
-	{
-		batch->seen = palloc_array(int32, 16);
-		batch->seen_hints = palloc_array(PgtsdbGroupHint *, 16);
-	}
-	else if (batch->n_seen >= 16 && (batch->n_seen & (batch->n_seen - 1)) == 0)
-	{
-		batch->seen = repalloc_array(batch->seen, int32, batch->n_seen * 2);
-		batch->seen_hints = repalloc_array(batch->seen_hints, PgtsdbGroupHint *, batch->n_seen * 2);
-	}
-	batch->seen[batch->n_seen] = group_id;
-	batch->seen_hints[batch->n_seen++] = hint;
 }
 
 static int

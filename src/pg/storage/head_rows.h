@@ -15,7 +15,8 @@ typedef struct PgtsdbHeadRows PgtsdbHeadRows;
 extern PgtsdbHeadRows *pgtsdb_head_rows_create(uint64 identity);
 
 /* Takes one sample; inserts what has piled up when it is much.  Counts into the result. */
-extern void pgtsdb_head_rows_add(PgtsdbHeadRows *rows, PgtsdbSeriesRef series, int64 t, double v, PgtsdbIngestResult *result);
+extern void pgtsdb_head_rows_add(PgtsdbHeadRows *rows, PgtsdbSeriesRef series, int64 t, double v,
+								 PgtsdbIngestResult *result);
 
 /* Inserts all that was taken. */
 extern void pgtsdb_head_rows_flush(PgtsdbHeadRows *rows, PgtsdbIngestResult *result);

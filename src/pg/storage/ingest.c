@@ -110,7 +110,8 @@ static void take_samples(TsdbSampleSink *sink, const TsdbWireSeries *series, con
 static void take_metadata(TsdbSampleSink *sink, const TsdbMetadata *metadata);
 static void take_reject(TsdbSampleSink *sink, const TsdbError *error);
 static void take_unsupported(TsdbSampleSink *sink, const TsdbWireSeries *series, const char *what, size_t n);
-static void add_by_labels(PgtsdbIngest *ingest, TsdbHash raw_key, TsdbLabels labels, const TsdbSample *samples, size_t n);
+static void add_by_labels(PgtsdbIngest *ingest, TsdbHash raw_key, TsdbLabels labels,
+						  const TsdbSample *samples, size_t n);
 static TsdbHash canonical_key(const PgtsdbIngest *ingest, const PgtsdbSeriesWanted *wanted);
 static void add_samples(PgtsdbIngest *ingest, PgtsdbSeriesRef series, const TsdbSample *samples, size_t n);
 static void wait_for_series(PgtsdbIngest *ingest, TsdbHash key, TsdbHash raw_key, const PgtsdbSeriesWanted *wanted,
@@ -299,7 +300,8 @@ pgtsdb_ingest_append(PgtsdbIngest *ingest, PgtsdbSeriesRef series, int64 t, doub
 	TsdbSample	sample = {t, v};
 
 	if (!is_our_part(ingest, series.part))
-		elog(ERROR, "series of part %d does not belong to tenant \"%s\"", series.part, ingest->options.tenant->tenant_id);
+		elog(ERROR, "series of part %d does not belong to tenant \"%s\"",
+			 series.part, ingest->options.tenant->tenant_id);
 	if (in_range(ingest, t))
 		add_samples(ingest, series, &sample, 1);
 	else
@@ -339,7 +341,8 @@ add_by_labels(PgtsdbIngest *ingest, TsdbHash raw_key, TsdbLabels labels, const T
 	TsdbHash	key;
 	TsdbError	error;
 
-	if (pgtsdb_series_describe(ingest->arena, ingest->options.tenant, labels, ingest->sender.origin, &wanted, &error) != TSDB_OK)
+	if (pgtsdb_series_describe(ingest->arena, ingest->options.tenant, labels, ingest->sender.origin,
+							   &wanted, &error) != TSDB_OK)
 	{
 		count_rejected(ingest, &error, 1);
 		return;
@@ -407,10 +410,8 @@ wait_for_series(PgtsdbIngest *ingest, TsdbHash key, TsdbHash raw_key, const Pgts
 		{
 			size_t		capacity = ingest->capacity == 0 ? 256 : ingest->capacity * 2;
 
-			ingest->wanted = tsdb_grow(ingest->arena, ingest->wanted, ingest->capacity * sizeof(PgtsdbSeriesWanted),
-									   capacity * sizeof(PgtsdbSeriesWanted));
-			ingest->waiting = tsdb_grow(ingest->arena, ingest->waiting, ingest->capacity * sizeof(Waiting),
-										capacity * sizeof(Waiting));
+			ingest->wanted = pgtsdb_grow_array(ingest->arena, ingest->wanted, ingest->capacity, capacity);
+			ingest->waiting = pgtsdb_grow_array(ingest->arena, ingest->waiting, ingest->capacity, capacity);
 			ingest->capacity = capacity;
 		}
 		entry->number = ingest->n_waiting++;
@@ -423,7 +424,7 @@ wait_for_series(PgtsdbIngest *ingest, TsdbHash key, TsdbHash raw_key, const Pgts
 	{
 		size_t		capacity = Max(waiting->n + n, waiting->capacity * 2);
 
-		waiting->samples = tsdb_grow(ingest->arena, waiting->samples, waiting->capacity * sizeof(TsdbSample), capacity * sizeof(TsdbSample));
+		waiting->samples = pgtsdb_grow_array(ingest->arena, waiting->samples, waiting->capacity, capacity);
 		waiting->capacity = capacity;
 	}
 	memcpy(&waiting->samples[waiting->n], samples, n * sizeof(TsdbSample));
@@ -458,7 +459,7 @@ resolved(PgtsdbIngest *ingest, const PgtsdbSeriesWanted *wanted, const Waiting *
 
 	if (wanted->clash)
 	{
-		tsdb_fail(&error, TSDB_ERR_LABELS, "labels of a series of metric \"%.*s\" have the same hash as those of another series",
+		tsdb_fail(&error, TSDB_ERR_LABELS, "labels of a series of metric \"%.*s\" have the hash of another series",
 				  (int) Min(wanted->metric_name.len, 64), wanted->metric_name.data);
 		count_rejected(ingest, &error, 1);
 		return;

@@ -58,6 +58,6 @@ static void
 explain_timeout(void *arg)
 {
 	if (geterrcode() == ERRCODE_LOCK_NOT_AVAILABLE)
-		errhint("Another transaction changes the series of this part for a long time: retry later, or raise \"pgtsdb.series_lock_timeout\".");
+		errhint("Another transaction changes the series of this part: retry later, or raise \"pgtsdb.series_lock_timeout\".");
 	errcontext("lock on the series of part %d", *(int32 *) arg);
 }

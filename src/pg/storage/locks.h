@@ -7,7 +7,7 @@
  * functions of PostgreSQL use 1 and 2 there, so nobody takes these by accident.
  *
  * Order: storage, writers of the tenant's parts (ascending), series of a part,
- * group.  Whoever waits for one holds none of a later class.  README.md tells what
+ * group.  Within one call whoever waits for one holds none of a later class.  README.md tells what
  * each is for.
  */
 #ifndef PGTSDB_LOCKS_H

@@ -21,6 +21,7 @@
 #include "pg/storage/metadata.h"
 #include "pg/storage/relations.h"
 #include "pg/storage/statement.h"
+#include "pg/storage/storage_internal.h"
 
 #define MAX_TEXT_BYTES (16 * 1024)	/* of a help text or unit; the rest is cut off */
 #define MAX_REMEMBERED (64 * 1024)	/* definitions; then all are forgotten */
@@ -115,7 +116,7 @@ pgtsdb_metadata_add(PgtsdbMetadataList *list, int32 part, const TsdbMetadata *me
 	{
 		size_t		capacity = list->capacity == 0 ? 64 : list->capacity * 2;
 
-		list->definitions = tsdb_grow(list->arena, list->definitions, list->capacity * sizeof(Definition), capacity * sizeof(Definition));
+		list->definitions = pgtsdb_grow_array(list->arena, list->definitions, list->capacity, capacity);
 		list->capacity = capacity;
 	}
 	list->definitions[list->n] = (Definition) {
@@ -199,8 +200,10 @@ store_part(const Definition *definitions, size_t n)
 {
 #define CHANGED \
 	" FROM unnest($2, $3, $4, $5) AS u (metric_name, type, help, unit)" \
-	" LEFT JOIN tsdb.metric_definitions d ON d.part OPERATOR(pg_catalog.=) $1 AND d.metric_name OPERATOR(pg_catalog.=) u.metric_name" \
-	" WHERE d.part IS NULL OR u.type OPERATOR(pg_catalog.<>) COALESCE(d.type, '') OR u.help OPERATOR(pg_catalog.<>) COALESCE(d.help, '')" \
+	" LEFT JOIN tsdb.metric_definitions d" \
+	" ON d.part OPERATOR(pg_catalog.=) $1 AND d.metric_name OPERATOR(pg_catalog.=) u.metric_name" \
+	" WHERE d.part IS NULL OR u.type OPERATOR(pg_catalog.<>) COALESCE(d.type, '')" \
+	" OR u.help OPERATOR(pg_catalog.<>) COALESCE(d.help, '')" \
 	" OR u.unit OPERATOR(pg_catalog.<>) COALESCE(d.unit, '')"
 	static PgtsdbStatement changed = {
 		"SELECT 1" CHANGED " LIMIT 1", SPI_OK_SELECT

@@ -17,7 +17,8 @@ extern void pgtsdb_metadata_init(void);
 /* Lives in a child of the current memory context. */
 extern PgtsdbMetadataList *pgtsdb_metadata_create(void);
 /* Takes a definition for a part, unless this backend has stored the same before.  Answers whether it can be stored. */
-extern TsdbStatus pgtsdb_metadata_add(PgtsdbMetadataList *list, int32 part, const TsdbMetadata *metadata, TsdbError *error);
+extern TsdbStatus pgtsdb_metadata_add(PgtsdbMetadataList *list, int32 part, const TsdbMetadata *metadata,
+									  TsdbError *error);
 /* Writes the rows that are new or changed. */
 extern void pgtsdb_metadata_store(PgtsdbMetadataList *list);
 

@@ -29,7 +29,10 @@
 #define MS_PER_MINUTE INT64CONST(60000)
 #define MS_PER_DAY (24 * 60 * MS_PER_MINUTE)
 
-/* Chunk rows are written once: whatever vacuum comes first may freeze them.  A partitioned parent takes no options, so each leaf gets them. */
+/*
+ * Chunk rows are written once: whatever vacuum comes first may freeze them.  A
+ * partitioned parent takes no options, so each leaf gets them.
+ */
 #define LEAF_OPTIONS "autovacuum_freeze_min_age = 0, vacuum_truncate = off"
 
 static bool find_leaf(int16 tier, int16 class, int64 t_min, Oid *oid);
@@ -80,7 +83,8 @@ pgtsdb_ensure_chunk_partition(int16 tier, int16 class, int64 t_min)
 	pgtsdb_execute("CREATE TABLE tsdb.%s (LIKE tsdb.chunks INCLUDING STORAGE INCLUDING INDEXES) USING heap WITH (%s)",
 				   name, LEAF_OPTIONS);
 	pgtsdb_execute("REVOKE ALL ON tsdb.%s FROM PUBLIC", name);
-	pgtsdb_execute("ALTER TABLE tsdb.chunks ATTACH PARTITION tsdb.%s FOR VALUES FROM (%d, %d, " INT64_FORMAT ") TO (%d, %d, " INT64_FORMAT ")",
+	pgtsdb_execute("ALTER TABLE tsdb.chunks ATTACH PARTITION tsdb.%s"
+				   " FOR VALUES FROM (%d, %d, " INT64_FORMAT ") TO (%d, %d, " INT64_FORMAT ")",
 				   name, tier, class, t_lo, tier, class, t_hi);
 	SPI_finish();
 	return get_relname_relid(name, get_namespace_oid(PGTSDB_SCHEMA, false));
@@ -134,7 +138,10 @@ new_bounds(int16 tier, int16 class, int64 t_min, int64 *t_lo, int64 *t_hi)
 	}
 }
 
-/* chunks_t0_c0_20261121, with _HHMM behind it when it does not begin at midnight, and a number when the name is taken. */
+/*
+ * chunks_t0_c0_20261121, with _HHMM behind it when it does not begin at midnight,
+ * and a number when the name is taken.
+ */
 static char *
 new_name(int16 tier, int16 class, int64 t_lo)
 {

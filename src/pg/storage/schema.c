@@ -185,7 +185,8 @@ static void verify_table(const TableSpec *table, Oid oid);
 static void verify_column(const TableSpec *table, Relation relation, int i);
 static void verify_index(const TableSpec *table, Relation relation, const IndexSpec *index);
 static bool index_is(const IndexSpec *index, Relation relation, Relation candidate);
-static void refuse_table(const TableSpec *table, const char *format,...) pg_attribute_printf(2, 3) pg_attribute_noreturn();
+static void refuse_table(const TableSpec *table, const char *format,...)
+			pg_attribute_printf(2, 3) pg_attribute_noreturn();
 static Oid	table_oid(const char *name);
 
 PG_FUNCTION_INFO_V1(pgtsdb_sql_create_storage);
@@ -275,7 +276,8 @@ make_missing(void)
 	for (int i = 0; i < lengthof(tables); i++)
 		if (!OidIsValid(table_oid(tables[i].name)))
 			create_table(&tables[i]);
-	pgtsdb_execute("INSERT INTO tsdb.parts (part, tenant_id) SELECT part, tenant_id FROM tsdb.tenant_parts ON CONFLICT DO NOTHING");
+	pgtsdb_execute("INSERT INTO tsdb.parts (part, tenant_id) SELECT part, tenant_id FROM tsdb.tenant_parts"
+				   " ON CONFLICT DO NOTHING");
 	SPI_finish();
 }
 
@@ -302,7 +304,8 @@ create_table(const TableSpec *table)
 
 	for (const ColumnSpec *column = table->columns; column->name != NULL; column++)
 		if (column->plain)
-			pgtsdb_execute("ALTER TABLE tsdb.%s ALTER COLUMN %s SET STORAGE PLAIN", table->name, quote_identifier(column->name));
+			pgtsdb_execute("ALTER TABLE tsdb.%s ALTER COLUMN %s SET STORAGE PLAIN",
+						   table->name, quote_identifier(column->name));
 	for (const IndexSpec *index = &table->indexes[1]; index->columns[0] != NULL; index++)
 		create_index(table, index);
 	pgtsdb_execute("COMMENT ON TABLE tsdb.%s IS %s", table->name, quote_literal_cstr(table->comment));
@@ -338,7 +341,8 @@ verify_table(const TableSpec *table, Oid oid)
 	while (table->columns[n].name != NULL)
 		n++;
 	if (RelationGetNumberOfAttributes(relation) != n)
-		refuse_table(table, "It has %d columns instead of %d, dropped ones included.", RelationGetNumberOfAttributes(relation), n);
+		refuse_table(table, "It has %d columns instead of %d, dropped ones included.",
+					 RelationGetNumberOfAttributes(relation), n);
 	for (int i = 0; i < n; i++)
 		verify_column(table, relation, i);
 	for (const IndexSpec *index = table->indexes; index->columns[0] != NULL; index++)
@@ -352,7 +356,8 @@ verify_column(const TableSpec *table, Relation relation, int i)
 	const ColumnSpec *column = &table->columns[i];
 	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation), i);
 	Oid			namespace = get_namespace_oid(column->type_schema, false);
-	Oid			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(column->type), ObjectIdGetDatum(namespace));
+	Oid			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+									   CStringGetDatum(column->type), ObjectIdGetDatum(namespace));
 
 	if (attribute->attisdropped || strcmp(NameStr(attribute->attname), column->name) != 0)
 		refuse_table(table, "Column %d is \"%s\" instead of \"%s\".", i + 1, NameStr(attribute->attname), column->name);

@@ -79,8 +79,8 @@ static Oid	labels_type(void);
 /* ---- what is wanted ---- */
 
 TsdbStatus
-pgtsdb_series_describe(TsdbArena *arena, const PgtsdbTenant *tenant, TsdbLabels labels, const char *origin,
-					   PgtsdbSeriesWanted *wanted, TsdbError *error)
+pgtsdb_series_describe(TsdbArena *arena, const PgtsdbTenant *tenant, TsdbLabels labels,
+					   const char *origin, PgtsdbSeriesWanted *wanted, TsdbError *error)
 {
 	TsdbStr		job = tsdb_labels_get(labels, TSDB_STR("job"));
 	TsdbStr		instance = tsdb_labels_get(labels, TSDB_STR("instance"));
@@ -158,9 +158,12 @@ shorten(TsdbArena *arena, const char *origin, size_t len)
 static int32
 part_of(const PgtsdbTenant *tenant, TsdbStr job, TsdbStr instance)
 {
+	uint64		hash;
+
 	if (tenant->n_parts == 1)
 		return tenant->parts[0];
-	return tenant->parts[tsdb_hash(instance.data, instance.len, tsdb_hash(job.data, job.len, 0).lo).lo % tenant->n_parts];
+	hash = tsdb_hash(instance.data, instance.len, tsdb_hash(job.data, job.len, 0).lo).lo;
+	return tenant->parts[hash % tenant->n_parts];
 }
 
 /* ---- finding ---- */
@@ -193,7 +196,8 @@ look_up(PgtsdbSeriesWanted **wanted, size_t n)
 	PgtsdbScan	scan;
 
 	qsort(wanted, n, sizeof(*wanted), compare_hash);
-	if (!pgtsdb_scan_open_partial(&scan, tsdb_local_table(TSDB_TABLE_SERIES, wanted[0]->part), 2, columns, snapshot, AccessShareLock))
+	if (!pgtsdb_scan_open_partial(&scan, tsdb_local_table(TSDB_TABLE_SERIES, wanted[0]->part), 2, columns,
+								  snapshot, AccessShareLock))
 		elog(ERROR, "table \"%s.series\" is gone", PGTSDB_SCHEMA);
 	for (size_t i = 0; i < n; i++)
 	{
@@ -304,7 +308,8 @@ plan_groups(Creation *creation)
 	int16	   *n_columns = NULL;	/* of the group that is being filled */
 	PgtsdbScan	scan;
 
-	if (!pgtsdb_scan_open(&scan, tsdb_local_table(TSDB_TABLE_SERIES_GROUPS, creation->part), 2, columns, snapshot, AccessShareLock))
+	if (!pgtsdb_scan_open(&scan, tsdb_local_table(TSDB_TABLE_SERIES_GROUPS, creation->part), 2, columns,
+						  snapshot, AccessShareLock))
 		elog(ERROR, "table \"%s.series_groups\" is gone", PGTSDB_SCHEMA);
 	for (size_t i = 0; i < creation->n; i++)
 	{
@@ -386,7 +391,8 @@ insert_groups(const Creation *creation, int32 first_id)
 	};
 	static PgtsdbStatement begin = {
 		"INSERT INTO tsdb.series_groups (created_at, last_seen, part, group_id, n_columns, origin)"
-		" SELECT pg_catalog.now(), pg_catalog.now(), $1, $2 OPERATOR(pg_catalog.+) u.i::pg_catalog.int4 OPERATOR(pg_catalog.-) 1, u.n, u.origin"
+		" SELECT pg_catalog.now(), pg_catalog.now(), $1,"
+		" $2 OPERATOR(pg_catalog.+) u.i::pg_catalog.int4 OPERATOR(pg_catalog.-) 1, u.n, u.origin"
 		" FROM ROWS FROM (unnest($3, $4)) WITH ORDINALITY AS u (n, origin, i)",
 		SPI_OK_INSERT
 	};
@@ -437,7 +443,9 @@ insert_series(const Creation *creation)
 		labels[i] = pgtsdb_bytes_datum(wanted->labels.data, wanted->labels.len);
 	}
 	pgtsdb_statement_run(&insert, 6,
-						 (Oid[]) {INT4OID, INT4ARRAYOID, INT2ARRAYOID, get_array_type(UUIDOID), TEXTARRAYOID, get_array_type(type)},
+						 (Oid[]) {
+							 INT4OID, INT4ARRAYOID, INT2ARRAYOID, get_array_type(UUIDOID), TEXTARRAYOID, get_array_type(type)
+						 },
 						 (Datum[]) {
 							 Int32GetDatum(creation->part),
 							 pgtsdb_int4_array(group_ids, creation->n),
@@ -519,7 +527,8 @@ pgtsdb_series_name(PgtsdbSeriesRef series)
 	PgtsdbScan	scan;
 
 	tsdb_buffer_init(&text, arena, 256);
-	if (!pgtsdb_scan_open(&scan, tsdb_local_table(TSDB_TABLE_SERIES, series.part), 3, columns, snapshot, AccessShareLock))
+	if (!pgtsdb_scan_open(&scan, tsdb_local_table(TSDB_TABLE_SERIES, series.part), 3, columns,
+						  snapshot, AccessShareLock))
 		elog(ERROR, "table \"%s.series\" is gone", PGTSDB_SCHEMA);
 	pgtsdb_scan_key_int4(&scan, 1, BTEqualStrategyNumber, series.part);
 	pgtsdb_scan_key_int4(&scan, 2, BTEqualStrategyNumber, series.group_id);

@@ -406,7 +406,10 @@ typedef struct HintTable
 static inline PgtsdbHintOwner *
 hint_home(HintTable table, const PgtsdbHintOwner *owner)
 {
-	uint64		key[2] = {owner->identity + (uint32) owner->block, ((uint64) (uint32) owner->part << 32) | (uint32) owner->group_id};
+	uint64		key[2] = {
+		owner->identity + (uint32) owner->block,
+		((uint64) (uint32) owner->part << 32) | (uint32) owner->group_id
+	};
 
 	return (PgtsdbHintOwner *) (table.slots + (tsdb_hash(key, sizeof(key), 0).lo & cache.hints_mask) * table.slot_size);
 }
@@ -454,7 +457,8 @@ claim_hint(HintTable table, const PgtsdbHintOwner *owner, uint32 *version)
 	}
 	while (slot == NULL)
 	{
-		PgtsdbHintOwner *victim = hint_after(table, home, (int) pg_prng_uint64_range(&pg_global_prng_state, 0, PROBES - 1));
+		int			n = (int) pg_prng_uint64_range(&pg_global_prng_state, 0, PROBES - 1);
+		PgtsdbHintOwner *victim = hint_after(table, home, n);
 
 		*version = pg_atomic_read_u32(&victim->version);
 		if (claim_version(&victim->version, *version))

@@ -71,6 +71,7 @@ typedef struct PgtsdbColumnsHint
 extern PgtsdbGroupHint *pgtsdb_cache_group(uint64 identity, int32 part, int32 group_id);
 /* NULL: not known, then find out and add. */
 extern PgtsdbColumnsHint *pgtsdb_cache_find_columns(uint64 identity, int32 part, int32 group_id, int32 block);
-extern PgtsdbColumnsHint *pgtsdb_cache_add_columns(uint64 identity, int32 part, int32 group_id, int32 block, uint32 last_second);
+extern PgtsdbColumnsHint *pgtsdb_cache_add_columns(uint64 identity, int32 part, int32 group_id, int32 block,
+												   uint32 last_second);
 
 #endif							/* PGTSDB_SERIES_CACHE_H */

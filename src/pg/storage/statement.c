@@ -64,7 +64,8 @@ pgtsdb_nullable_array(Datum *values, bool *nulls, int n, Oid element_type)
 	char		align;
 
 	get_typlenbyvalalign(element_type, &length, &by_value, &align);
-	return PointerGetDatum(construct_md_array(values, nulls, 1, &n, &lower_bound, element_type, length, by_value, align));
+	return PointerGetDatum(construct_md_array(values, nulls, 1, &n, &lower_bound,
+											  element_type, length, by_value, align));
 }
 
 Datum

@@ -103,7 +103,7 @@ typedef struct PgtsdbIngestResult
 	TsdbError	first_error;	/* of the first that was not stored; code TSDB_OK when all were */
 } PgtsdbIngestResult;
 
-/* Creates the storage tables when they are missing; refuses isolation levels above READ COMMITTED and read-only transactions. */
+/* Makes the storage tables when they are missing; refuses isolation levels above READ COMMITTED. */
 extern PgtsdbIngest *pgtsdb_ingest_begin(const PgtsdbIngestOptions *options);
 extern void pgtsdb_ingest_start_sender(PgtsdbIngest *ingest, const PgtsdbSender *sender);
 /* The sink for decoders; samples count for the sender that was started last. */

@@ -172,7 +172,8 @@ push_samples(Write *write, Jsonb *body)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("body has no array \"samples\""),
-				 errhint("Send {\"samples\": [{\"metric\": \"temperature\", \"labels\": {\"room\": \"attic\"}, \"timestampMs\": 1700000000000, \"value\": 21.5}]}.")));
+				 errhint("Send {\"samples\": [{\"metric\": \"temperature\", \"labels\": {\"room\": \"attic\"},"
+						 " \"timestampMs\": 1700000000000, \"value\": 21.5}]}.")));
 
 	iterator = JsonbIteratorInit(samples->val.binary.data);
 	(void) JsonbIteratorNext(&iterator, &element, true);	/* the array itself */
@@ -225,7 +226,8 @@ sample_labels(Write *write, JsonbContainer *sample, TsdbLabels *labels, TsdbErro
 	if (object != NULL && (object->type != jbvBinary || !JsonContainerIsObject(object->val.binary.data)))
 		return tsdb_fail(error, TSDB_ERR_INPUT, "\"labels\" of a sample is not a JSON object");
 
-	pairs = TSDB_NEW_ARRAY(write->arena, TsdbLabel, 1 + (object == NULL ? 0 : JsonContainerSize(object->val.binary.data)));
+	pairs = TSDB_NEW_ARRAY(write->arena, TsdbLabel,
+						   1 + (object == NULL ? 0 : JsonContainerSize(object->val.binary.data)));
 	pairs[n++] = (TsdbLabel) {TSDB_STR(TSDB_METRIC_NAME), {metric->val.string.val, metric->val.string.len}};
 	if (object != NULL)
 	{
@@ -238,7 +240,8 @@ sample_labels(Write *write, JsonbContainer *sample, TsdbLabels *labels, TsdbErro
 		{
 			(void) JsonbIteratorNext(&iterator, &value, true);
 			if (value.type != jbvString)
-				return tsdb_fail(error, TSDB_ERR_LABELS, "label \"%.*s\" is not a string", (int) Min(key.val.string.len, 64), key.val.string.val);
+				return tsdb_fail(error, TSDB_ERR_LABELS, "label \"%.*s\" is not a string",
+								 (int) Min(key.val.string.len, 64), key.val.string.val);
 			pairs[n++] = (TsdbLabel) {
 				{key.val.string.val, key.val.string.len},
 				{value.val.string.val, value.val.string.len}
@@ -258,7 +261,8 @@ sample_time(JsonbContainer *sample, int64 *t, TsdbError *error)
 		return tsdb_fail(error, TSDB_ERR_INPUT, "a sample has no number \"timestampMs\"");
 	ms = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, NumericGetDatum(time->val.numeric)));
 	if (!(ms >= OLDEST_TIME && ms <= NEWEST_TIME) || ms != (double) (int64) ms)
-		return tsdb_fail(error, TSDB_ERR_INPUT, "\"timestampMs\" of a sample is %g, not a whole number of milliseconds since 1970", ms);
+		return tsdb_fail(error, TSDB_ERR_INPUT,
+						 "\"timestampMs\" of a sample is %g, not a whole number of milliseconds since 1970", ms);
 	*t = (int64) ms;
 	return TSDB_OK;
 }
