@@ -3,6 +3,7 @@
  *		Chunks give back what went in, bit for bit, and survive any bytes.
  */
 #include <check.h>
+#include <setjmp.h>
 #include <stdlib.h>
 
 #include "core/chunk/chunk.h"
@@ -493,6 +494,54 @@ START_TEST(limits_are_errors)
 }
 END_TEST
 
+/* ---- leaving by a jump, as the server does ---- */
+
+typedef struct Escape
+{
+	jmp_buf		target;
+	int			left;			/* interrupts until the jump */
+} Escape;
+
+static void
+count_down(void *context)
+{
+	Escape	   *escape = context;
+
+	if (escape->left-- == 0)
+		longjmp(escape->target, 1);
+}
+
+/* LeakSanitizer finds what the writer owned besides arena memory. */
+START_TEST(writer_may_be_left_at_any_interrupt)
+{
+	uint64_t	state = 10;
+	volatile bool finished = false;
+
+	for (volatile int n = 0; !finished; n += 7)
+	{
+		TsdbArena	arena;
+		Escape		escape = {.left = n};
+		TsdbEnv		env = {count_down, &escape};
+
+		tsdb_arena_init_malloc(&arena, 0);
+		if (setjmp(escape.target) == 0)
+		{
+			Table		table = random_table(&arena, &state, 64, 50);
+			TsdbChunkInput input = {table.times, 64, table.columns, 50, 0, 1000, TSDB_CODEC_AUTO, false};
+			TsdbChunkWriter *writer;
+			TsdbChunkRow row;
+			TsdbError	error;
+
+			ck_assert_int_eq(tsdb_chunk_writer_make(&arena, &env, &input, &writer, &error), TSDB_OK);
+			while (tsdb_chunk_writer_next(writer, &row))
+				;
+			finished = true;
+		}
+		tsdb_arena_free(&arena);
+	}
+}
+END_TEST
+
 /* ---- parts ---- */
 
 START_TEST(integer_streams_come_back)
@@ -758,6 +807,7 @@ chunk_suite(void)
 	tcase_add_test(rows, random_tables_come_back);
 	tcase_add_test(rows, rows_are_filled);
 	tcase_add_test(rows, limits_are_errors);
+	tcase_add_test(rows, writer_may_be_left_at_any_interrupt);
 	suite_add_tcase(suite, rows);
 	tcase_set_timeout(damage, 300);
 	tcase_add_test(damage, known_bytes_stay_readable);
