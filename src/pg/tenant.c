@@ -21,6 +21,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -186,6 +187,17 @@ pgtsdb_require_admin(const char *what)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("permission denied to %s", what),
 				 errhint("Only superusers and members of \"%s\" may do this.", PGTSDB_ADMIN_ROLE)));
+}
+
+bool
+pgtsdb_lock_extension(LOCKMODE mode)
+{
+	Oid			extension = get_extension_oid("pgtsdb", true);
+
+	if (!OidIsValid(extension))
+		return false;
+	LockDatabaseObject(ExtensionRelationId, extension, 0, mode);
+	return get_extension_oid("pgtsdb", true) == extension;
 }
 
 Oid

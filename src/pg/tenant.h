@@ -12,6 +12,8 @@
 
 #include "postgres.h"
 
+#include "storage/lockdefs.h"
+
 #define PGTSDB_ADMIN_ROLE "pgtsdb_admin"
 #define PGTSDB_DEFAULT_TENANT "default"
 
@@ -49,6 +51,14 @@ extern void pgtsdb_require_admin(const char *what);
 
 /* The owner of the extension, who owns the storage tables too. */
 extern Oid	pgtsdb_owner(void);
+
+/*
+ * Locks the extension itself until the end of the transaction; false when it is not there (any more).
+ * DROP EXTENSION takes AccessExclusiveLock on it before anything else.  A unit of work of a background worker takes
+ * AccessShareLock first, so that it cannot deadlock with DROP EXTENSION over the tables; a unit that comes
+ * later waits, and then finds that nothing is left.
+ */
+extern bool pgtsdb_lock_extension(LOCKMODE mode);
 
 /*
  * From here to pgtsdb_act_as_caller() the current user is the owner.  An error

@@ -38,6 +38,7 @@
 #include "pg/storage/schema.h"
 #include "pg/storage/storage.h"
 #include "pg/storage/storage_internal.h"
+#include "pg/tenant.h"
 
 #define MAX_COLUMNS 9
 #define MAX_INDEXES 3
@@ -211,6 +212,8 @@ pgtsdb_sql_drop_storage(PG_FUNCTION_ARGS)
 
 	pgtsdb_require_admin("drop the storage tables");
 	PreventCommandIfReadOnly("tsdb.drop_storage()");
+	/* Or a worker would make the tables again before DROP EXTENSION comes, in the same transaction. */
+	pgtsdb_lock_extension(AccessExclusiveLock);
 	pgtsdb_act_as_owner(&caller);
 	pgtsdb_lock(PGTSDB_LOCK_STORAGE, 0, 0, ExclusiveLock, false);
 	SPI_connect();

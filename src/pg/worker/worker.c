@@ -6,8 +6,6 @@
 
 #include "access/xact.h"
 #include "catalog/pg_database.h"
-#include "catalog/pg_extension.h"
-#include "commands/extension.h"
 #include "common/hashfn.h"
 #include "common/pg_prng.h"
 #include "miscadmin.h"
@@ -27,6 +25,7 @@
 
 #include "pg/guc.h"
 #include "pg/storage/locks.h"
+#include "pg/tenant.h"
 #include "pg/worker/worker_internal.h"
 
 /* A unit that fails again and again with one message fills no log: it is reported once in this time. */
@@ -52,7 +51,6 @@ static void report_failure(PgtsdbWorker *worker, const char *activity);
 static bool was_reported(const char *activity, const char *message);
 static void leave(PgtsdbWorker *worker, const char *reason) pg_attribute_noreturn();
 static bool needs_extension(const PgtsdbWorker *worker);
-static bool lock_extension(void);
 static bool somebody_waits_for_database(void);
 
 PgtsdbWorker *
@@ -194,7 +192,7 @@ begin_unit(PgtsdbWorker *worker, int timeout_ms)
 	StartTransactionCommand();
 	if (timeout_ms > 0)
 		enable_timeout_after(STATEMENT_TIMEOUT, timeout_ms);
-	if (needs_extension(worker) && !lock_extension())
+	if (needs_extension(worker) && !pgtsdb_lock_extension(AccessShareLock))
 	{
 		CommitTransactionCommand();
 		pgtsdb_worker_report_database(PGTSDB_DATABASE_ABSENT);
@@ -340,21 +338,6 @@ static bool
 needs_extension(const PgtsdbWorker *worker)
 {
 	return worker->kind != PGTSDB_WORKER_LAUNCHER && worker->kind != PGTSDB_WORKER_PROBE;
-}
-
-/*
- * DROP EXTENSION takes this lock first and exclusively, so it waits for the unit and cannot deadlock with
- * it over the tables; and a unit that comes after it waits here and then finds that nothing is left.
- */
-static bool
-lock_extension(void)
-{
-	Oid			extension = get_extension_oid("pgtsdb", true);
-
-	if (!OidIsValid(extension))
-		return false;
-	LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
-	return get_extension_oid("pgtsdb", true) == extension;
 }
 
 /*
