@@ -270,25 +270,39 @@ compare_series(const void *a, const void *b, const void *context)
 	return tsdb_labels_compare(((const TsdbSeriesData *) a)->labels, ((const TsdbSeriesData *) b)->labels);
 }
 
+/* Points of an extended range: samples, and a value at each border. */
+static void
+extend_points(Evaluator *ev, const EvalRange *range, const EvalSeries *series, const EvalWindow *window,
+			  TsdbSeriesData *points)
+{
+	int64_t    *t = TSDB_NEW_ARRAY(ev->arena, int64_t, window->to - window->from + 2);
+	double	   *v = TSDB_NEW_ARRAY(ev->arena, double, window->to - window->from + 2);
+	int64_t		end = range->times.first;
+	size_t		n = tsdb_eval_extended_points(range->extension, series, window->from, window->to,
+											  time_minus(end, range->range), end, t, v);
+
+	*points = (TsdbSeriesData){series->labels, n, t, v};
+}
+
 /* The samples themselves. */
 static TsdbStatus
 range_result(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, TsdbQueryResult *result)
 {
 	EvalRange	range;
-	int64_t		end;
 
 	TRY(tsdb_eval_range_vector(ev, tsdb_expr_unwrap((TsdbExpr *) expr), grid, &range));
-	end = range.times.first;
 	result->series = TSDB_NEW_ARRAY(ev->arena, TsdbSeriesData, range.n);
 	for (size_t i = 0; i < range.n; i++)
 	{
 		const EvalSeries *series = &range.series[i];
-		size_t		from = tsdb_eval_seek(series->t, series->n, 0, time_minus(end, range.range));
-		size_t		to = tsdb_eval_seek(series->t, series->n, from, end);
+		TsdbSeriesData *points = &result->series[result->n_series];
+		EvalWindow	window = {0};
 
-		if (to > from)
-			result->series[result->n_series++] =
-				(TsdbSeriesData){series->labels, to - from, series->t + from, series->v + from};
+		tsdb_eval_move_window(ev, &range, series, range.times.first, &window);
+		*points = (TsdbSeriesData){series->labels, window.to - window.from, series->t + window.from, series->v + window.from};
+		if (points->n > 0 && range.extension != NOT_EXTENDED)
+			extend_points(ev, &range, series, &window, points);
+		result->n_series += points->n > 0;
 	}
 	tsdb_eval_sort(ev->arena, result->series, result->n_series, sizeof(TsdbSeriesData), compare_series, NULL);
 	return TSDB_OK;

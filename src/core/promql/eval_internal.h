@@ -87,13 +87,21 @@ typedef struct EvalSeries
 	bool		drop_name;
 } EvalSeries;
 
-/* At step i it is the samples in (time_of(times, i) - range, time_of(times, i)]. */
+typedef enum EvalExtension
+{
+	NOT_EXTENDED,
+	ANCHORED,					/* also the last sample at the range's left border, or before it within the lookback */
+	SMOOTHED					/* the values at both borders are interpolated */
+} EvalExtension;
+
+/* At step i it is the samples in (time_of(times, i) - range, time_of(times, i)], and what the extension adds. */
 typedef struct EvalRange
 {
 	EvalSeries *series;
 	size_t		n;
 	EvalTimes	times;
 	int64_t		range;
+	EvalExtension extension;
 } EvalRange;
 
 /* ---- evaluator ---- */
@@ -274,8 +282,27 @@ extern TsdbStatus tsdb_eval_selector_timestamps(Evaluator *ev, const TsdbExpr *e
 												EvalMatrix *result);
 /* A matrix selector or a subquery. */
 extern TsdbStatus tsdb_eval_range_vector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalRange *range);
+/* The samples [from, to) of a window; all 0 before the first, then moved on from window to window. */
+typedef struct EvalWindow
+{
+	size_t		from;
+	size_t		to;
+	size_t		reach;			/* the first sample that an extended range may look at */
+} EvalWindow;
+
+/* Moves to the window that ends at `end`, which is not before the last one's. */
+extern void tsdb_eval_move_window(const Evaluator *ev, const EvalRange *range, const EvalSeries *series, int64_t end,
+								  EvalWindow *window);
 /* How many of the samples are at `time` or before, given that the first `from` are. */
 extern size_t tsdb_eval_seek(const int64_t *t, size_t n, size_t from, int64_t time);
+
+/* ---- range_extended.c ---- */
+
+/* The value at `time`, on the line between the samples around it; absent before the first of them. */
+extern double tsdb_eval_smoothed_value(const EvalSeries *series, size_t from, size_t to, int64_t time);
+/* The points of an extended range as a result shows them: a value at each border, and the samples between. */
+extern size_t tsdb_eval_extended_points(EvalExtension extension, const EvalSeries *series, size_t from, size_t to,
+										int64_t start, int64_t end, int64_t *t, double *v);
 
 /* ---- eval_range.c ---- */
 

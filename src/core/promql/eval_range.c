@@ -12,19 +12,21 @@ typedef struct RangeEntry
 {
 	RangeKernel kernel;
 	bool		keeps_name;		/* the result is a sample, not something computed from samples */
+	bool		takes_anchored;
+	bool		takes_smoothed;
 } RangeEntry;
 
 static const RangeEntry entries[TSDB_FN_COUNT] = {
 	[TSDB_FN_ABSENT_OVER_TIME] = {tsdb_range_present, false},	/* see absent_over_time() */
 	[TSDB_FN_AVG_OVER_TIME] = {tsdb_range_avg, false},
-	[TSDB_FN_CHANGES] = {tsdb_range_changes, false},
+	[TSDB_FN_CHANGES] = {tsdb_range_changes, false, true, false},
 	[TSDB_FN_COUNT_OVER_TIME] = {tsdb_range_count, false},
-	[TSDB_FN_DELTA] = {tsdb_range_delta, false},
+	[TSDB_FN_DELTA] = {tsdb_range_delta, false, true, true},
 	[TSDB_FN_DERIV] = {tsdb_range_deriv, false},
 	[TSDB_FN_DOUBLE_EXPONENTIAL_SMOOTHING] = {tsdb_range_double_exponential_smoothing, false},
 	[TSDB_FN_FIRST_OVER_TIME] = {tsdb_range_first, true},
 	[TSDB_FN_IDELTA] = {tsdb_range_idelta, false},
-	[TSDB_FN_INCREASE] = {tsdb_range_increase, false},
+	[TSDB_FN_INCREASE] = {tsdb_range_increase, false, true, true},
 	[TSDB_FN_IRATE] = {tsdb_range_irate, false},
 	[TSDB_FN_LAST_OVER_TIME] = {tsdb_range_last, true},
 	[TSDB_FN_MAD_OVER_TIME] = {tsdb_range_mad, false},
@@ -33,8 +35,8 @@ static const RangeEntry entries[TSDB_FN_COUNT] = {
 	[TSDB_FN_PREDICT_LINEAR] = {tsdb_range_predict_linear, false},
 	[TSDB_FN_PRESENT_OVER_TIME] = {tsdb_range_present, false},
 	[TSDB_FN_QUANTILE_OVER_TIME] = {tsdb_range_quantile, false},
-	[TSDB_FN_RATE] = {tsdb_range_rate, false},
-	[TSDB_FN_RESETS] = {tsdb_range_resets, false},
+	[TSDB_FN_RATE] = {tsdb_range_rate, false, true, true},
+	[TSDB_FN_RESETS] = {tsdb_range_resets, false, true, false},
 	[TSDB_FN_STDDEV_OVER_TIME] = {tsdb_range_stddev, false},
 	[TSDB_FN_STDVAR_OVER_TIME] = {tsdb_range_stdvar, false},
 	[TSDB_FN_SUM_OVER_TIME] = {tsdb_range_sum, false},
@@ -46,8 +48,24 @@ static const RangeEntry entries[TSDB_FN_COUNT] = {
 
 /* ---- arguments ---- */
 
+/* Samples from beyond a range's borders would spoil most functions. */
 static TsdbStatus
-eval_arguments(RangeCall *call, const TsdbExpr *expr, EvalRange *range)
+check_extension(RangeCall *call, const RangeEntry *entry, const TsdbExpr *range)
+{
+	const TsdbVectorExpr *selector = range->kind == TSDB_EXPR_MATRIX ? &range->matrix.selector->vector : NULL;
+	const char *function = call->expr->call.function->name;
+
+	if (selector != NULL && selector->anchored && !entry->takes_anchored)
+		return tsdb_eval_fail(call->ev, "anchored modifier can only be used with: "
+							  "changes, delta, increase, rate, resets - not with %s", function);
+	if (selector != NULL && selector->smoothed && !entry->takes_smoothed)
+		return tsdb_eval_fail(call->ev, "smoothed modifier can only be used with: "
+							  "delta, increase, rate - not with %s", function);
+	return TSDB_OK;
+}
+
+static TsdbStatus
+eval_arguments(RangeCall *call, const RangeEntry *entry, const TsdbExpr *expr, EvalRange *range)
 {
 	const TsdbExpr *range_expr = NULL;
 	size_t		n_params = 0;
@@ -66,28 +84,25 @@ eval_arguments(RangeCall *call, const TsdbExpr *expr, EvalRange *range)
 			call->params[n_params++] = values;
 		}
 	}
+	TRY(check_extension(call, entry, range_expr));
 	return tsdb_eval_range_vector(call->ev, range_expr, &call->grid, range);
 }
 
 /* ---- windows ---- */
 
 static size_t
-find_windows(RangeCall *call, const EvalSeries *series)
+find_windows(RangeCall *call, const EvalRange *range, const EvalSeries *series)
 {
-	size_t		from = 0;
-	size_t		to = 0;
+	EvalWindow	window = {0};
 	size_t		largest = 0;
 
 	for (size_t step = 0; step < call->grid.n; step++)
 	{
-		int64_t		end = time_of(call->times, step);
-
-		from = tsdb_eval_seek(series->t, series->n, from, time_minus(end, call->range));
-		to = tsdb_eval_seek(series->t, series->n, to, end);
-		call->from[step] = from;
-		call->to[step] = to;
-		if (to - from > largest)
-			largest = to - from;
+		tsdb_eval_move_window(call->ev, range, series, time_of(call->times, step), &window);
+		call->from[step] = window.from;
+		call->to[step] = window.to;
+		if (window.to - window.from > largest)
+			largest = window.to - window.from;
 	}
 	return largest;
 }
@@ -118,7 +133,7 @@ run_kernel(RangeCall *call, const EvalRange *range, RangeKernel kernel, EvalMatr
 
 		tsdb_check_interrupt(call->ev->env);
 		if (with_windows == NULL || series->t != with_windows->t || series->n != with_windows->n)
-			grow_scratch(call, &scratch, find_windows(call, series));
+			grow_scratch(call, &scratch, find_windows(call, range, series));
 		with_windows = series;
 		TRY(kernel(call, series, row->v));
 		if (tsdb_eval_row_is_empty(row, call->grid.n))
@@ -173,9 +188,10 @@ tsdb_eval_range_call(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, 
 
 	if (entry->kernel == NULL)
 		return tsdb_eval_unsupported(ev, expr, NULL);
-	TRY(eval_arguments(&call, expr, &range));
+	TRY(eval_arguments(&call, entry, expr, &range));
 	call.times = range.times;
 	call.range = range.range;
+	call.extension = range.extension;
 	TRY(run_kernel(&call, &range, entry->kernel, result));
 	if (expr->call.function->id == TSDB_FN_ABSENT_OVER_TIME)
 		return absent_over_time(&call, result);

@@ -18,6 +18,7 @@ typedef struct RangeCall
 	EvalGrid	grid;
 	EvalTimes	times;			/* right ends of the windows */
 	int64_t		range;
+	EvalExtension extension;
 	const double *params[RANGE_PARAMS_MAX]; /* scalar arguments, a value per step */
 
 	size_t	   *from;			/* at step i: samples [from[i], to[i]) */
@@ -67,6 +68,13 @@ extern TsdbStatus tsdb_range_changes(RangeCall *call, const EvalSeries *series, 
 extern TsdbStatus tsdb_range_deriv(RangeCall *call, const EvalSeries *series, double *out);
 extern TsdbStatus tsdb_range_predict_linear(RangeCall *call, const EvalSeries *series, double *out);
 extern TsdbStatus tsdb_range_double_exponential_smoothing(RangeCall *call, const EvalSeries *series, double *out);
+
+/* Go's Duration.Seconds(): whole seconds and the rest apart. */
+extern double tsdb_range_seconds(int64_t ms);
+
+/* range_extended.c: rate, increase and delta of anchored and smoothed ranges */
+extern TsdbStatus tsdb_range_extended(RangeCall *call, const EvalSeries *series, double *out,
+									  bool is_counter, bool is_rate);
 
 /* range_over_time.c */
 extern TsdbStatus tsdb_range_avg(RangeCall *call, const EvalSeries *series, double *out);

@@ -25,14 +25,21 @@ selector_times(Evaluator *ev, const EvalGrid *grid, const TsdbTimeShift *shift, 
 	return TSDB_OK;
 }
 
+static EvalExtension
+extension_of(const TsdbVectorExpr *selector)
+{
+	return selector->anchored ? ANCHORED : selector->smoothed ? SMOOTHED : NOT_EXTENDED;
+}
+
 /* Samples that may matter when each step looks back `range` from its time. */
 static TsdbStatus
 select_series(Evaluator *ev, const TsdbVectorExpr *selector, EvalTimes times, int64_t range,
 			  TsdbSeriesData **series, size_t *n)
 {
+	int64_t		ahead = extension_of(selector) == SMOOTHED ? ev->options.lookback : 0;
 	TsdbSelect	what = {
 		.t_min = time_minus(times.first, range - 1),
-		.t_max = time_of(times, times.n - 1),
+		.t_max = time_minus(time_of(times, times.n - 1), -ahead),
 		.matchers = selector->matchers,
 		.n_matchers = selector->n_matchers,
 		.max_samples = ev->options.max_samples - ev->samples
@@ -124,6 +131,40 @@ take_timestamps(const Picker *picker, const TsdbSeriesData *series, double *out)
 	}
 }
 
+static EvalSeries without_stale_markers(Evaluator *ev, const TsdbSeriesData *series);
+
+/* Interpolated between the last sample before and the first one after, each within the lookback. */
+static TsdbStatus
+smoothed_vector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
+{
+	EvalTimes	times;
+	TsdbSeriesData *series;
+	size_t		n;
+
+	TRY(selector_times(ev, grid, &expr->vector.shift, &times));
+	TRY(select_series(ev, &expr->vector, times, ev->options.lookback, &series, &n));
+	TRY(tsdb_eval_matrix_make(ev, n, grid->n, result));
+	for (size_t i = 0; i < n; i++)
+	{
+		EvalSeries	samples = without_stale_markers(ev, &series[i]);
+		size_t		from = 0;
+		size_t		to = 0;
+
+		tsdb_check_interrupt(ev->env);
+		result->rows[i].labels = samples.labels;
+		for (size_t step = 0; step < grid->n; step++)
+		{
+			int64_t		time = time_of(times, step);
+
+			from = tsdb_eval_seek(samples.t, samples.n, from, time_minus(time, ev->options.lookback));
+			to = tsdb_eval_seek(samples.t, samples.n, to, time_minus(time, -ev->options.lookback));
+			result->rows[i].v[step] = tsdb_eval_smoothed_value(&samples, from, to, time);
+		}
+	}
+	tsdb_eval_drop_empty_rows(result);
+	return TSDB_OK;
+}
+
 static TsdbStatus
 instant_vector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid,
 			   void (*take) (const Picker *, const TsdbSeriesData *, double *), EvalMatrix *result)
@@ -132,8 +173,6 @@ instant_vector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid,
 	TsdbSeriesData *series;
 	size_t		n;
 
-	if (expr->vector.smoothed || expr->vector.anchored)
-		return tsdb_eval_unsupported(ev, expr, expr->vector.smoothed ? "modifier smoothed" : "modifier anchored");
 	TRY(selector_times(ev, grid, &expr->vector.shift, &picker.times));
 	TRY(select_series(ev, &expr->vector, picker.times, ev->options.lookback, &series, &n));
 	TRY(tsdb_eval_matrix_make(ev, n, grid->n, result));
@@ -152,6 +191,8 @@ instant_vector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid,
 TsdbStatus
 tsdb_eval_vector_selector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
 {
+	if (expr->vector.smoothed)
+		return smoothed_vector(ev, expr, grid, result);
 	return instant_vector(ev, expr, grid, take_values, result);
 }
 
@@ -195,11 +236,12 @@ matrix_selector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalR
 	TsdbSeriesData *series;
 	size_t		n;
 
-	if (selector->smoothed || selector->anchored)
-		return tsdb_eval_unsupported(ev, expr, selector->smoothed ? "modifier smoothed" : "modifier anchored");
 	TRY(selector_times(ev, grid, &selector->shift, &range->times));
 	range->range = expr->matrix.range_ms;
-	TRY(select_series(ev, selector, range->times, range->range, &series, &n));
+	range->extension = extension_of(selector);
+	TRY(select_series(ev, selector, range->times,
+					  time_minus(range->range, range->extension == NOT_EXTENDED ? 0 : -ev->options.lookback),
+					  &series, &n));
 	range->series = TSDB_NEW_ARRAY(ev->arena, EvalSeries, n);
 	range->n = 0;
 	for (size_t i = 0; i < n; i++)
@@ -211,6 +253,28 @@ matrix_selector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalR
 			range->series[range->n++] = samples;
 	}
 	return TSDB_OK;
+}
+
+void
+tsdb_eval_move_window(const Evaluator *ev, const EvalRange *range, const EvalSeries *series, int64_t end,
+					  EvalWindow *window)
+{
+	int64_t		lookback = range->extension == NOT_EXTENDED ? 0 : ev->options.lookback;
+	int64_t		start = time_minus(end, range->range);
+
+	window->reach = tsdb_eval_seek(series->t, series->n, window->reach, time_minus(start, lookback));
+	window->to = tsdb_eval_seek(series->t, series->n, window->to,
+								range->extension == SMOOTHED ? time_minus(end, -lookback) : end);
+	window->from = window->reach;
+	if (range->extension == ANCHORED)
+	{
+		size_t		anchor = tsdb_eval_seek(series->t, series->n, window->reach, start);
+
+		if (anchor == window->to)
+			window->from = window->to;	/* nothing within the range itself */
+		else if (anchor > window->reach)
+			window->from = anchor - 1;
+	}
 }
 
 /* ---- subqueries ---- */
@@ -266,6 +330,7 @@ subquery(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalRange *r
 
 	TRY(selector_times(ev, grid, &expr->subquery.shift, &range->times));
 	range->range = expr->subquery.range_ms;
+	range->extension = NOT_EXTENDED;
 	inner = subquery_grid(range, step);
 	TRY(tsdb_eval_expr(ev, expr->subquery.expr, &inner, &points));
 

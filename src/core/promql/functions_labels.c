@@ -43,6 +43,8 @@ tsdb_function_label_replace(Evaluator *ev, const TsdbExpr *expr, const EvalGrid 
 		TsdbBuffer	replaced;
 
 		tsdb_check_interrupt(ev->env);
+		if (value.data == NULL)
+			value = TSDB_STR("");
 		tsdb_buffer_init(&replaced, ev->arena, replacement.len + value.len);
 		if (tsdb_regex_replace(regex, value, replacement, &replaced))
 			set_label(ev, &result->rows[i], destination, (TsdbStr){(const char *) replaced.data, replaced.len});

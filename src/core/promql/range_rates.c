@@ -9,9 +9,8 @@
  */
 #include "core/promql/eval_range.h"
 
-/* Go's Duration.Seconds(): whole seconds and the rest apart */
-static double
-range_seconds(int64_t ms)
+double
+tsdb_range_seconds(int64_t ms)
 {
 	return (double) (ms / 1000) + (double) (ms % 1000 * 1000000) / 1e9;
 }
@@ -67,11 +66,13 @@ find_resets(const RangeCall *call, const EvalSeries *series, size_t **resets)
 static TsdbStatus
 extrapolated(RangeCall *call, const EvalSeries *series, double *out, bool is_counter, bool is_rate)
 {
-	double		seconds = range_seconds(call->range);
+	double		seconds = tsdb_range_seconds(call->range);
 	size_t	   *resets = NULL;
 	size_t		n_resets = is_counter ? find_resets(call, series, &resets) : 0;
 	size_t		next_reset = 0;
 
+	if (call->extension != NOT_EXTENDED)
+		return tsdb_range_extended(call, series, out, is_counter, is_rate);
 	for (size_t step = 0; step < call->grid.n; step++)
 	{
 		size_t		from = call->from[step];
