@@ -85,12 +85,12 @@ run_prove() {
     # The log has every line of TAP for the counting; the screen shows what prove makes of it.
     (cd "$work/prove" && as_user env TESTDIR="$work/prove" TESTDATADIR="$work/prove/tmp_check" \
         TESTLOGDIR="$work/prove/tmp_check/log" PG_REGRESS="$pgxs/regress/pg_regress" \
-        prove -v --merge -I "$pgxs/perl" -I "$tests/perl" "${files[@]}") > "$log" 2>&1 || true
-    grep -E '^(/.*\.\. *$|not ok|All tests|Files=|Result:|  Failed|Test Summary|# +(Failed|at|got|expected|Looks))|\(Wstat' "$log" || true
+        prove -v --timer --merge -I "$pgxs/perl" -I "$tests/perl" "${files[@]}") > "$log" 2>&1 || true
+    grep -E '^(\[.*\.\. *$|ok +[0-9]+ ms|not ok|All tests|Files=|Result:|  Failed|Test Summary|# +(Failed|at|got|expected|Looks))|\(Wstat' "$log" || true
     # A script that dies or plans otherwise may have no "not ok" of its own.
     local bad; bad=$(awk '(/^not ok / && !/# TODO/) || /\(Wstat: [1-9].* Failed: 0\)$/ { n++ } END { print n + 0 }' "$log")
     grep -q '^Result: PASS' "$log" || [ "$bad" != 0 ] || bad=1
-    count prove "$(lines '^ok ' "$log")" "$bad"
+    count prove "$(lines '^ok [0-9]+( -|$)' "$log")" "$bad"
 }
 
 run_unit() {
