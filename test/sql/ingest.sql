@@ -132,6 +132,12 @@ SELECT s.metric_name, h.ts, length("values") > 300 AS many FROM tsdb.head h JOIN
  WHERE metric_name = 'own_time' AND col = 0 ORDER BY ts;
 SELECT tsdb.push_text('own_time{n="7"} 8 1700000000700', '{"job": "own", "instance": "o:1"}');
 
+-- More than is kept in memory at once: more series than wait for their sender's end, more samples than wait for insertion.
+SELECT tsdb.push_text(string_agg(format('big{n="%s"} %s %s000', i, i % 7, t), E'\n' ORDER BY i, t) || E'\n', '{"job": "big"}')
+  FROM generate_series(1, 66000) i, generate_series(1700000000, 1700000045, 15) t;
+SELECT count(*), sum(value) FROM tsdb.samples('big', '2023-11-14', '2023-11-15');
+SELECT count(*), sum(n_columns), min(n_columns) FROM tsdb.series_groups WHERE origin LIKE 'job="big"%';
+
 -- ---- JSON ----
 
 SELECT tsdb.push('{"samples": []}');

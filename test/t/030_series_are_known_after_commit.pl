@@ -169,12 +169,15 @@ for my $preloaded (1, 0)
 	{
 		my $again = push_sql('first', 'deleted');
 		$node->safe_psql('postgres', $again);
+		$node->safe_psql('postgres', "UPDATE tsdb.series_groups SET last_seen = now() - interval '2 hours'");
 		$node->stop($mode);
 		$node->start;
 		($code, $out, $err) = $node->psql('postgres', $again =~ s/first 1/first 2/r);
 		is($out, 1, "$how: the same sample is accepted after a $mode restart");
 		like($err, qr/series first\{job="cache"\} has another value at .*: 1, not 2/, "$how: another value is not");
 		is(rows_of('first'), 1, "$how: one live series after a $mode restart");
+		is($node->safe_psql('postgres', "SELECT count(*) FROM tsdb.series_groups WHERE last_seen < now() - interval '1 hour'"),
+			0, "$how: its group was seen");
 	}
 	check_metric('first', 4, "$how after restarts");
 	$node->stop;

@@ -192,7 +192,6 @@ pgtsdb_metadata_store(PgtsdbMetadataList *list)
 		store_part(&list->definitions[first], end - first);
 	}
 	remember(list);
-	MemoryContextReset(list->context);
 }
 
 static void
