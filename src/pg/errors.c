@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 
 #include "pg/errors.h"
@@ -44,13 +45,24 @@ pgtsdb_api_error_type(TsdbStatus status)
 	return "internal";
 }
 
-/* Messages quote received bytes, which need not be text of the server's encoding. */
+/* Messages quote received bytes, which need not be text of the server's encoding: those that are not become \xNN. */
 static char *
 printable(const char *text)
 {
-	if (pg_verifymbstr(text, strlen(text), true))
-		return pstrdup(text);
-	return pg_any_to_server(text, pg_mbcliplen(text, strlen(text), strlen(text)), PG_SQL_ASCII);
+	StringInfoData result;
+
+	initStringInfo(&result);
+	while (*text != '\0')
+	{
+		int			n = pg_encoding_verifymbchar(GetDatabaseEncoding(), text, strlen(text));
+
+		if (n > 0)
+			appendBinaryStringInfo(&result, text, n);
+		else
+			appendStringInfo(&result, "\\x%02x", (unsigned char) *text);
+		text += Max(n, 1);
+	}
+	return result.data;
 }
 
 void

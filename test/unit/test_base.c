@@ -271,6 +271,43 @@ is_utf8(const unsigned char *p, size_t len)
 	return true;
 }
 
+START_TEST(utf8_copy_is_always_utf8)
+{
+	char		to[8];
+
+	ck_assert_uint_eq(tsdb_utf8_copy(to, sizeof(to), "h\xc3\xa9llo"), 6);
+	ck_assert_str_eq(to, "h\xc3\xa9llo");
+	/* never a part of a character */
+	ck_assert_uint_eq(tsdb_utf8_copy(to, 3, "h\xc3\xa9"), 1);
+	ck_assert_str_eq(to, "h");
+	/* what is no character is marked */
+	ck_assert_uint_eq(tsdb_utf8_copy(to, sizeof(to), "a\xff" "b\xc3"), 5);
+	ck_assert_str_eq(to, "a\xef\xbf\xbd" "b");
+	ck_assert_uint_eq(tsdb_utf8_copy(to, 1, "a"), 0);
+	ck_assert_str_eq(to, "");
+}
+END_TEST
+
+START_TEST(errors_are_text)
+{
+	char		received[2 * TSDB_ERROR_MESSAGE_MAX];
+	TsdbError	error;
+
+	/* cut in every place of a character of four bytes */
+	for (size_t shift = 0; shift < 4; shift++)
+	{
+		for (size_t i = 0; i < sizeof(received) - 1; i++)
+			received[i] = "\xf0\x9f\x98\x80"[(i + shift) % 4];
+		received[sizeof(received) - 1] = '\0';
+		tsdb_fail(&error, TSDB_ERR_INPUT, "%s", received);
+		tsdb_error_hint(&error, "%s", received);
+		ck_assert(tsdb_utf8_is_valid(tsdb_str(error.message)));
+		ck_assert(tsdb_utf8_is_valid(tsdb_str(error.hint)));
+		ck_assert_uint_gt(strlen(error.message), TSDB_ERROR_MESSAGE_MAX - 8);
+	}
+}
+END_TEST
+
 START_TEST(utf8_agrees_with_its_definition)
 {
 	static const unsigned char bytes[] = {'a', 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc2, 0xdf, 0xe0, 0xe1, 0xed, 0xef,
@@ -541,6 +578,8 @@ base_suite(void)
 	tcase_add_test(cases, buffer_grows_and_terminates);
 	tcase_add_test(cases, zigzag_round_trip);
 	tcase_add_test(cases, utf8_valid_prefix);
+	tcase_add_test(cases, utf8_copy_is_always_utf8);
+	tcase_add_test(cases, errors_are_text);
 	tcase_add_test(cases, utf8_agrees_with_its_definition);
 	tcase_add_test(cases, string_order_is_bytewise_and_shorter_first);
 	tcase_add_test(cases, numbers_are_written_as_go_writes_them);

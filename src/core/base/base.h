@@ -153,6 +153,11 @@ tsdb_utf8_is_valid(TsdbStr text)
 {
 	return tsdb_utf8_valid_prefix(text.data, text.len) == text.len;
 }
+/*
+ * As much as fits into size > 0 bytes with the terminating zero, never a part of a character; bytes
+ * that are not UTF-8 become U+FFFD.  Answers the length.  For messages that quote what was received.
+ */
+extern size_t tsdb_utf8_copy(char *to, size_t size, const char *from);
 
 /* ---- growing buffer and bounded reader (buffer.c) ---- */
 

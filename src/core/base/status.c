@@ -6,8 +6,19 @@
 
 #include <stdio.h>
 
+static void print(char *to, size_t size, const char *format, va_list args) TSDB_PRINTF(3, 0);
 static TsdbStatus fail(TsdbError *error, TsdbStatus code, int64_t start, int64_t end, const char *format,
 					   va_list args) TSDB_PRINTF(5, 0);
+
+/* Messages quote received bytes and parts of them, and must be text all the same. */
+static void
+print(char *to, size_t size, const char *format, va_list args)
+{
+	char		raw[TSDB_ERROR_MESSAGE_MAX];
+
+	vsnprintf(raw, sizeof(raw), format, args);
+	tsdb_utf8_copy(to, size, raw);
+}
 
 static TsdbStatus
 fail(TsdbError *error, TsdbStatus code, int64_t start, int64_t end, const char *format, va_list args)
@@ -16,7 +27,7 @@ fail(TsdbError *error, TsdbStatus code, int64_t start, int64_t end, const char *
 	error->start = start;
 	error->end = end;
 	error->hint[0] = '\0';
-	vsnprintf(error->message, sizeof(error->message), format, args);
+	print(error->message, sizeof(error->message), format, args);
 	return code;
 }
 
@@ -48,7 +59,7 @@ tsdb_error_hint(TsdbError *error, const char *format, ...)
 	va_list		args;
 
 	va_start(args, format);
-	vsnprintf(error->hint, sizeof(error->hint), format, args);
+	print(error->hint, sizeof(error->hint), format, args);
 	va_end(args);
 }
 

@@ -64,3 +64,27 @@ tsdb_utf8_valid_prefix(const char *data, size_t len)
 	}
 	return at;
 }
+
+size_t
+tsdb_utf8_copy(char *to, size_t size, const char *from)
+{
+	static const char replacement[] = "\xef\xbf\xbd";
+	size_t		left = strlen(from);
+	size_t		at = 0;
+
+	while (left > 0)
+	{
+		size_t		step = sequence_length((const unsigned char *) from, left);
+		const char *character = step > 0 ? from : replacement;
+		size_t		len = step > 0 ? step : sizeof(replacement) - 1;
+
+		if (at + len >= size)
+			break;
+		memcpy(to + at, character, len);
+		at += len;
+		from += step > 0 ? step : 1;
+		left -= step > 0 ? step : 1;
+	}
+	to[at] = '\0';
+	return at;
+}

@@ -23,6 +23,7 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -48,6 +49,8 @@ typedef struct Window
 	int64		t_hi;			/* exclusive */
 } Window;
 
+static bool guarded_step(PgtsdbCompaction *sweep);
+static void warn_of_damage(const PgtsdbCompaction *sweep, const ErrorData *error);
 static void commit_step(void);
 static bool find_next(PgtsdbCompaction *sweep, Window *window);
 static bool find_row(PgtsdbScan *scan, PgtsdbCompaction *sweep);
@@ -58,7 +61,10 @@ static bool is_all_frozen(Oid heap);
 
 PG_FUNCTION_INFO_V1(pgtsdb_sql_compact);
 
-/* CALL tsdb.compact(force boolean): commits behind every window, unless the caller is in a transaction of his own. */
+/*
+ * CALL tsdb.compact(force boolean): commits behind every window, and goes on behind a group that is damaged.
+ * In a transaction of the caller's own it is all or nothing.
+ */
 Datum
 pgtsdb_sql_compact(PG_FUNCTION_ARGS)
 {
@@ -71,11 +77,62 @@ pgtsdb_sql_compact(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("CALL tsdb.compact()");
 	SPI_connect_ext(atomic ? 0 : SPI_OPT_NONATOMIC);
 	pgtsdb_compaction_start(&sweep, GetCurrentTimestamp(), force, true);
-	while (pgtsdb_compaction_step(&sweep))
-		if (!atomic)
+	if (atomic)
+		while (pgtsdb_compaction_step(&sweep))
+			;
+	else
+		while (guarded_step(&sweep))
 			commit_step();
 	SPI_finish();
 	PG_RETURN_VOID();
+}
+
+/*
+ * A step in a subtransaction, the only one of its transaction: what cannot be decoded becomes
+ * a WARNING, and the sweep leaves the group.  All other errors, a cancel above all, end it.
+ */
+static bool
+guarded_step(PgtsdbCompaction *sweep)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool more = true;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		more = pgtsdb_compaction_step(sweep);
+		ReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		if (error->sqlerrcode != ERRCODE_DATA_CORRUPTED && error->sqlerrcode != ERRCODE_FEATURE_NOT_SUPPORTED)
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		warn_of_damage(sweep, error);
+		FreeErrorData(error);
+		pgtsdb_compaction_skip(sweep);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return more;
+}
+
+static void
+warn_of_damage(const PgtsdbCompaction *sweep, const ErrorData *error)
+{
+	ereport(WARNING,
+			(errcode(error->sqlerrcode),
+			 errmsg("group %d of part %d was not compacted: %s", sweep->group_id, sweep->part, error->message),
+			 error->detail != NULL ? errdetail_internal("%s", error->detail) : 0,
+			 error->hint != NULL ? errhint("%s", error->hint) : 0));
 }
 
 /* Nobody waits for the disk: a commit that a crash takes back leaves the samples in head. */

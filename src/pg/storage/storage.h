@@ -39,12 +39,6 @@
  */
 #define PGTSDB_HEAD_SPAN_LIMIT 15000
 
-/*
- * Samples of one head row have 0 <= dt <= this many milliseconds, dt being their distance
- * from its ts.  Readers look back this far for the row of a sample, so it may only grow.
- */
-#define PGTSDB_HEAD_SPAN_LIMIT 15000
-
 /* Where a series lives.  Never reused for another series. */
 typedef struct PgtsdbSeriesRef
 {

@@ -20,6 +20,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "core/base/base.h"
 #include "core/promql/eval.h"
 #include "pg/guc.h"
 #include "pg/query/query.h"
@@ -328,5 +329,5 @@ ask(Evaluation *evaluation, const PgtsdbTenant *tenant, TsdbArena *arena, TsdbAl
 static void
 fail(PgtsdbRuleStatus *status, const char *message)
 {
-	strlcpy(status->error, message[0] == '\0' ? "unknown error" : message, sizeof(status->error));
+	tsdb_utf8_copy(status->error, sizeof(status->error), message[0] == '\0' ? "unknown error" : message);
 }

@@ -10,6 +10,7 @@
 #include "storage/shmem.h"
 #include "utils/timestamp.h"
 
+#include "core/base/base.h"
 #include "pg/worker/worker_internal.h"
 
 #define LWLOCK_TRANCHE "pgtsdb workers"
@@ -135,7 +136,7 @@ pgtsdb_worker_count_error(PgtsdbWorkerSlot *slot, const char *message)
 	LWLockAcquire(pgtsdb_worker_shared->lock, LW_EXCLUSIVE);
 	slot->errors++;
 	slot->last_error_at = now;
-	strlcpy(slot->last_error, message, sizeof(slot->last_error));
+	tsdb_utf8_copy(slot->last_error, sizeof(slot->last_error), message);
 	LWLockRelease(pgtsdb_worker_shared->lock);
 }
 

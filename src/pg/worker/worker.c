@@ -23,6 +23,7 @@
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
+#include "core/base/base.h"
 #include "pg/guc.h"
 #include "pg/storage/locks.h"
 #include "pg/tenant.h"
@@ -230,7 +231,7 @@ report_failure(PgtsdbWorker *worker, const char *activity)
 
 	MemoryContextSwitchTo(worker->unit_context);
 	last_error_sqlstate = error->sqlerrcode;
-	strlcpy(last_error_message, error->message, sizeof(last_error_message));
+	tsdb_utf8_copy(last_error_message, sizeof(last_error_message), error->message);
 	pgtsdb_worker_count_error(worker->shared, last_error_message);
 	FreeErrorData(error);
 	RESUME_INTERRUPTS();
