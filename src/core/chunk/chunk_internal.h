@@ -99,7 +99,16 @@ typedef struct StreamScratch
 } StreamScratch;
 
 extern void tsdb_stream_scratch_reserve(TsdbArena *arena, StreamScratch *scratch, size_t n);
-/* Which of some arrays of the same length will be the shortest stream?  Probably the one with the least guess. */
+
+/* Which of some arrays will be the shortest stream?  Probably the one whose middle has the least guess. */
+#define GUESS_SPAN 65
+
+static inline size_t
+tsdb_guess_span(size_t n)
+{
+	return n < GUESS_SPAN ? n : GUESS_SPAN;
+}
+
 extern unsigned tsdb_stream_guess(const int64_t *values, size_t n);
 extern void tsdb_stream_write(TsdbBuffer *out, StreamScratch *scratch, const int64_t *values, size_t n);
 /* load_end: memory may be loaded up to here, though the stream ends before. info may be NULL. */

@@ -20,8 +20,7 @@
 /* Bits of a reference's own byte, and some in favour of columns that can be read alone. */
 #define REFERENCE_BITS 12
 
-/* Values that the choice between bits and corrected decimals looks at, and bits of the second stream's header. */
-#define CORRECTION_SPAN 65
+/* Header of the second stream. */
 #define CORRECTION_BITS 32
 
 void
@@ -137,22 +136,26 @@ choose_reference(ColumnWriter *writer, bool *equal)
 {
 	const ColumnIntegers *own = &writer->integers[0];
 	const ColumnIntegers *best = NULL;
-	unsigned	least = tsdb_stream_guess(own->values, own->n);
+	size_t		span = tsdb_guess_span(own->n);
+	size_t		from = (own->n - span) / 2;
+	unsigned	least = tsdb_stream_guess(own->values + from, span);
 
 	*equal = false;
 	for (int i = 1; i <= REFERENCE_CANDIDATES; i++)
 	{
 		const ColumnIntegers *target = &writer->integers[i];
+		bool		same;
 		unsigned	bits;
 
 		if (target->n == 0 || !fits(own, target))
 			continue;
-		if (subtract_column(own->values, target->values, own->n, writer->differences))
+		same = subtract_column(own->values + from, target->values + from, span, writer->differences);
+		bits = tsdb_stream_guess(writer->differences, span) + REFERENCE_BITS;
+		if (same && subtract_column(own->values, target->values, own->n, writer->differences))
 		{
 			*equal = true;
 			return target;
 		}
-		bits = tsdb_stream_guess(writer->differences, own->n) + REFERENCE_BITS;
 		if (bits < least)
 		{
 			best = target;
@@ -233,7 +236,7 @@ static bool
 choose_corrected(ColumnWriter *writer, const double *values, size_t n, int *exponent)
 {
 	int64_t    *integers = writer->differences;
-	size_t		span = n < CORRECTION_SPAN ? n : CORRECTION_SPAN;
+	size_t		span = tsdb_guess_span(n);
 	unsigned	least;
 	bool		found = false;
 

@@ -32,7 +32,6 @@
 
 #define SAMPLE 128
 #define MEDIAN_OF 23
-#define GUESS_SPAN 65			/* integers that tsdb_stream_guess() looks at */
 
 typedef struct Predictor
 {
@@ -283,24 +282,22 @@ count_bits(const int64_t *values, size_t n, unsigned shift, int64_t centre)
 unsigned
 tsdb_stream_guess(const int64_t *values, size_t n)
 {
-	size_t		span = n < GUESS_SPAN ? n : GUESS_SPAN;
 	uint64_t	any = 0;
 	unsigned	shift;
 	int64_t		slope;
 	unsigned	bits;
 	unsigned	centred;
 
-	values += (n - span) / 2;
-	for (size_t i = 1; i < span; i++)
+	for (size_t i = 1; i < n; i++)
 		any |= (uint64_t) subtract(values[i], values[0]);
 	if (any == 0)
 		return 0;
 	shift = (unsigned) __builtin_ctzll(any);
-	bits = count_bits(values, span, shift, 0);
-	slope = (subtract(values[span - 1], values[0]) >> shift) / (int64_t) (span - 1);
+	bits = count_bits(values, n, shift, 0);
+	slope = (subtract(values[n - 1], values[0]) >> shift) / (int64_t) (n - 1);
 	if (slope == 0)
 		return bits;
-	centred = count_bits(values, span, shift, slope);
+	centred = count_bits(values, n, shift, slope);
 	return centred < bits ? centred : bits;
 }
 
