@@ -47,10 +47,11 @@ enum DestinationColumn
 
 static const char alerts_query[] =
 	"SELECT s.tenant_id, s.labels, s.annotations, s.starts_at, s.resolved_at,"
-	" s.current_state OPERATOR(pg_catalog.=) 'resolved', r.promql_expression"
+	" s.current_state OPERATOR(pg_catalog.<>) 'firing', r.promql_expression"
 	" FROM tsdb.alert_evaluation_states s"
 	" LEFT JOIN tsdb.alert_rules r ON r.rule_id OPERATOR(pg_catalog.=) s.rule_id"
-	" WHERE s.current_state OPERATOR(pg_catalog.=) ANY ('{firing,resolved}') AND s.starts_at IS NOT NULL";
+	/* one that is pending again was resolved before, and keeps the time */
+	" WHERE s.starts_at IS NOT NULL AND (s.current_state OPERATOR(pg_catalog.=) 'firing' OR s.resolved_at IS NOT NULL)";
 
 enum AlertColumn
 {

@@ -456,9 +456,9 @@ CREATE TABLE tsdb.alert_evaluation_states (
 COMMENT ON TABLE tsdb.alert_evaluation_states IS 'the alerts of each rule, one row per label set; written by the ruler when a state changes, never by an evaluation that changes none';
 COMMENT ON COLUMN tsdb.alert_evaluation_states.alert_id IS 'hash of the rule and the labels: the same alert has the same id again';
 COMMENT ON COLUMN tsdb.alert_evaluation_states.first_triggered_at IS 'when the expression first answered it: pending since';
-COMMENT ON COLUMN tsdb.alert_evaluation_states.starts_at IS 'when it began to fire; null while it is pending';
+COMMENT ON COLUMN tsdb.alert_evaluation_states.starts_at IS 'when it began to fire, the last time; null when it never did';
 COMMENT ON COLUMN tsdb.alert_evaluation_states.keep_firing_since IS 'since when the expression no longer answers it although it fires (keep_firing_for)';
-COMMENT ON COLUMN tsdb.alert_evaluation_states.resolved_at IS 'when it ceased to fire; the row stays for 15 minutes more';
+COMMENT ON COLUMN tsdb.alert_evaluation_states.resolved_at IS 'when it ceased to fire, the last time; null while it fires; the row stays for 15 minutes more';
 COMMENT ON COLUMN tsdb.alert_evaluation_states.last_evaluated_at IS 'the evaluation that wrote this row, not the newest one: see tsdb.rule_status';
 COMMENT ON COLUMN tsdb.alert_evaluation_states.last_evaluated_value IS 'the value at that evaluation';
 COMMENT ON COLUMN tsdb.alert_evaluation_states.current_state IS 'pending, firing or resolved; an inactive alert has no row';

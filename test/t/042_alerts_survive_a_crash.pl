@@ -117,7 +117,7 @@ is(states('Now'), 'a firing, b resolved', 'and goes on with them');
 becomes('Down', 'a pending, b resolved');
 $node->safe_psql('postgres', q{UPDATE tsdb.alert_rules SET status = 'PAUSED' WHERE rule_name IN ('Now', 'Down')});
 becomes('Now', 'a resolved, b resolved');
-becomes('Down', 'b resolved');
+becomes('Down', 'a resolved, b resolved');
 $node->safe_psql('postgres', q{UPDATE tsdb.alert_rules SET status = 'ACTIVE' WHERE rule_name = 'Now'});
 becomes('Now', 'a firing, b resolved');
 $node->safe_psql('postgres', q{DELETE FROM tsdb.alert_rules WHERE rule_name = 'Now'});

@@ -161,7 +161,7 @@ START_TEST(a_resolved_alert_is_kept_for_fifteen_minutes)
 }
 END_TEST
 
-START_TEST(a_resolved_alert_that_comes_back_is_a_new_one)
+START_TEST(a_resolved_alert_that_comes_back_waits_again_and_is_not_forgotten)
 {
 	rule.for_ms = 10000;
 	EVALUATE(0, "load{i=\"a\"}");
@@ -172,9 +172,25 @@ START_TEST(a_resolved_alert_that_comes_back_is_a_new_one)
 	ck_assert_str_eq(states(), A " resolved*");
 	EVALUATE(30, "load{i=\"a\"}");
 	ck_assert_int_eq(alerts[0].active_at, 30000);
-	ck_assert(alerts[0].fired_at == TSDB_NO_TIME);
-	ck_assert(alerts[0].resolved_at == TSDB_NO_TIME);
+	ck_assert_int_eq(alerts[0].fired_at, 10000);
+	ck_assert_int_eq(alerts[0].resolved_at, 20000);
 	ck_assert_str_eq(states(), A " pending*");
+	EVALUATE(35, SERIES_NONE);
+	ck_assert_int_eq(alerts[0].resolved_at, 20000);
+	ck_assert_str_eq(states(), A " resolved*");
+	EVALUATE(50, "load{i=\"a\"}");
+	ck_assert_str_eq(states(), A " pending*");
+	EVALUATE(60, "load{i=\"a\"}");
+	ck_assert_int_eq(alerts[0].fired_at, 60000);
+	ck_assert(alerts[0].resolved_at == TSDB_NO_TIME);
+	ck_assert_str_eq(states(), A " firing*");
+	EVALUATE(70, SERIES_NONE);
+	ck_assert_str_eq(states(), A " resolved*");
+	rule.for_ms = 3600000;
+	EVALUATE(80, "load{i=\"a\"}");
+	ck_assert_str_eq(states(), A " pending*");
+	EVALUATE(70 + 901, SERIES_NONE);
+	ck_assert_str_eq(states(), A " inactive*");
 }
 END_TEST
 
@@ -300,7 +316,7 @@ alert_state_suite(void)
 	tcase_add_test(cases, a_pending_alert_that_vanishes_is_forgotten_and_starts_anew);
 	tcase_add_test(cases, label_sets_have_states_of_their_own);
 	tcase_add_test(cases, a_resolved_alert_is_kept_for_fifteen_minutes);
-	tcase_add_test(cases, a_resolved_alert_that_comes_back_is_a_new_one);
+	tcase_add_test(cases, a_resolved_alert_that_comes_back_waits_again_and_is_not_forgotten);
 	tcase_add_test(cases, keep_firing_for_holds_it_and_an_answer_resets_that);
 	tcase_add_test(cases, keep_firing_for_does_not_hold_a_pending_alert);
 	tcase_add_test(cases, labels_of_the_rule_replace_those_of_the_series);

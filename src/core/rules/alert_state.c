@@ -22,6 +22,7 @@ static TsdbAlert answered(const TsdbAlertRule *rule, int64_t now, const TsdbAler
 static TsdbAlert not_answered(const TsdbAlertRule *rule, int64_t now, const TsdbAlert *was);
 static void fire_when_due(const TsdbAlertRule *rule, int64_t now, TsdbAlert *alert);
 static TsdbAlert ended(int64_t now, const TsdbAlert *was);
+static bool is_remembered(int64_t now, const TsdbAlert *alert);
 static void note_changes(TsdbAlert *alert, const TsdbAlert *was);
 static TsdbAlert *sorted_copy(TsdbArena *arena, const TsdbAlert *alerts, size_t n);
 static int	compare_alerts(const void *a, const void *b);
@@ -161,7 +162,13 @@ answered(const TsdbAlertRule *rule, int64_t now, const TsdbAlert *was, const Tsd
 	{
 		alert.state = was->state;
 		alert.active_at = was->active_at;
+	}
+	/* Until it fires again, it is also one that was resolved. */
+	if (was != NULL)
+	{
 		alert.fired_at = was->fired_at;
+		if (was->state != TSDB_ALERT_FIRING)
+			alert.resolved_at = was->resolved_at;
 	}
 	fire_when_due(rule, now, &alert);
 	note_changes(&alert, was);
@@ -176,6 +183,7 @@ fire_when_due(const TsdbAlertRule *rule, int64_t now, TsdbAlert *alert)
 		return;
 	alert->state = TSDB_ALERT_FIRING;
 	alert->fired_at = now;
+	alert->resolved_at = TSDB_NO_TIME;
 }
 
 static TsdbAlert
@@ -201,20 +209,24 @@ ended(int64_t now, const TsdbAlert *was)
 	switch (was->state)
 	{
 		case TSDB_ALERT_INACTIVE:
+			break;
 		case TSDB_ALERT_PENDING:
-			alert.state = TSDB_ALERT_INACTIVE;
+		case TSDB_ALERT_RESOLVED:
+			alert.state = is_remembered(now, was) ? TSDB_ALERT_RESOLVED : TSDB_ALERT_INACTIVE;
 			break;
 		case TSDB_ALERT_FIRING:
 			alert.state = TSDB_ALERT_RESOLVED;
 			alert.resolved_at = now;
 			break;
-		case TSDB_ALERT_RESOLVED:
-			if (now - was->resolved_at > TSDB_RESOLVED_RETENTION_MS)
-				alert.state = TSDB_ALERT_INACTIVE;
-			break;
 	}
 	note_changes(&alert, was);
 	return alert;
+}
+
+static bool
+is_remembered(int64_t now, const TsdbAlert *alert)
+{
+	return alert->resolved_at != TSDB_NO_TIME && now - alert->resolved_at <= TSDB_RESOLVED_RETENTION_MS;
 }
 
 static void

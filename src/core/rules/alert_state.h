@@ -3,10 +3,14 @@
  *		The states of the alerts of one rule: what one evaluation changes.
  *
  *		inactive --answered--> pending --for over--> firing --not answered--> resolved
- *		   ^                      |                   ^  |                       |  |
- *		   +----not answered------+       answered ---+  +-- keep_firing_for     |  |
- *		   +------------------------------15 min later---------------------------+  |
- *		                          pending <-----------answered----------------------+
+ *		   ^                      |  ^                ^  |                       |  |
+ *		   +----not answered------+  |     answered --+  +-- keep_firing_for     |  |
+ *		   |                         +-------------------answered----------------+  |
+ *		   +------------------------------15 min later------------------------------+
+ *
+ * A resolved alert that is answered again is pending and keeps the times of
+ * when it fired: those who were told of it may still have to hear that it was resolved.  When it
+ * vanishes before it fires, it is resolved as before.
  *
  * An alert is the rule and one label set.  The function is pure: states before
  * and the result of the expression go in, states after come out, and the caller
@@ -37,9 +41,9 @@ typedef struct TsdbAlert
 	TsdbAlertState state;
 	double		value;
 	int64_t		active_at;		/* times in milliseconds, or TSDB_NO_TIME */
-	int64_t		fired_at;
+	int64_t		fired_at;		/* the last time */
 	int64_t		keep_firing_since;
-	int64_t		resolved_at;
+	int64_t		resolved_at;	/* the last time; none while it fires */
 
 	/* Answers of an evaluation, not read by it */
 	TsdbAlertState previous;
