@@ -6,6 +6,7 @@
  * in order of time and within the query, no value is a stale marker, a matrix is
  * sorted by labels with each label set once, and evaluating again gives the same bits.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -42,7 +43,8 @@ add(TsdbMemorySource *memory, const char *metric, int64_t t, double v)
 static void
 fill(TsdbMemorySource *memory)
 {
-	static const double odd[] = {0, -0.0, 1, -1, 1e308, -1e308, 5e-324, __builtin_inf(), -__builtin_inf(), __builtin_nan("")};
+	static const double odd[] = {0, -0.0, 1, -1, 1e308, -1e308, 5e-324, INFINITY, -INFINITY, NAN};
+	static const char *const bounds[] = {"1", "2.5", "+Inf"};
 
 	for (int64_t t = 0; t <= 300000; t += 15000)
 	{
@@ -56,8 +58,9 @@ fill(TsdbMemorySource *memory)
 			add(memory, metric, t + instance, (i * (instance + 1)) % 17);
 			snprintf(metric, sizeof(metric), "g{instance=\"%d\",job=\"%c\"}", instance, "ab"[instance % 2]);
 			if ((i + instance) % 4 != 0)
-				add(memory, metric, t, i % 7 == 6 ? tsdb_double_from_bits(TSDB_STALE_NAN_BITS) : odd[(i + instance) % 10]);
-			snprintf(metric, sizeof(metric), "h_bucket{job=\"a\",le=\"%s\"}", ((const char *const[]){"1", "2.5", "+Inf"})[instance]);
+				add(memory, metric, t, i % 7 == 6 ? tsdb_double_from_bits(TSDB_STALE_NAN_BITS) :
+					odd[(i + instance) % 10]);
+			snprintf(metric, sizeof(metric), "h_bucket{job=\"a\",le=\"%s\"}", bounds[instance]);
 			add(memory, metric, t, i * (instance + 1));
 		}
 	}
@@ -108,7 +111,8 @@ check_result(const TsdbQueryResult *result)
 static void
 check_same(const TsdbQueryResult *a, const TsdbQueryResult *b)
 {
-	require(a->type == b->type && a->n_series == b->n_series && a->n_warnings == b->n_warnings && a->n_infos == b->n_infos);
+	require(a->type == b->type && a->n_series == b->n_series);
+	require(a->n_warnings == b->n_warnings && a->n_infos == b->n_infos);
 	require(tsdb_double_bits(a->scalar) == tsdb_double_bits(b->scalar));
 	for (size_t i = 0; i < a->n_series; i++)
 	{

@@ -108,7 +108,8 @@ compare_matrix(Script *script, const Case *test, const TsdbQueryResult *actual)
 		if (i > 0 && tsdb_labels_compare(actual->series[i - 1].labels, series->labels) >= 0)
 			return script_fail(script, "%s is out of order", print_labels(script, series->labels));
 		if (expected == NULL)
-			return script_fail(script, "unexpected %s with %zu points", print_labels(script, series->labels), series->n);
+			return script_fail(script, "unexpected %s with %zu points", print_labels(script, series->labels),
+							   series->n);
 		if (!compare_points(script, test, series, &expected->values))
 			return false;
 	}
@@ -181,7 +182,8 @@ compare_annotations(Script *script, const Case *test, AnnotationKind wanted, Ann
 		for (size_t k = 0; k < n; k++)
 			found = found || text_matches(script, expected, actual[k]);
 		if (!found)
-			return script_fail(script, "no annotation %.*s but %.*s", SHOW(expected->text), SHOW(n > 0 ? actual[0] : TSDB_STR("none")));
+			return script_fail(script, "no annotation %.*s but %.*s", SHOW(expected->text),
+							   SHOW(n > 0 ? actual[0] : TSDB_STR("none")));
 	}
 	for (size_t k = 0; k < n && is_asked; k++)
 	{
@@ -260,7 +262,8 @@ run_once(Script *script, const Case *test, int64_t time, const int64_t *fixed)
 		script_fail(script, "no error");
 		return FAILED;
 	}
-	passed = compare_annotations(script, test, ANNOTATION_WARN, ANNOTATION_NO_WARN, result->warnings, result->n_warnings) &&
+	passed = compare_annotations(script, test, ANNOTATION_WARN, ANNOTATION_NO_WARN,
+								 result->warnings, result->n_warnings) &&
 		compare_annotations(script, test, ANNOTATION_INFO, ANNOTATION_NO_INFO, result->infos, result->n_infos) &&
 		compare(script, test, result);
 	return passed ? PASSED : FAILED;
@@ -289,7 +292,8 @@ run_as_range(Script *script, const Case *test, int64_t time)
 	}
 	result->n_series = n;
 	if (test->is_scalar)
-		return (n == 1 && nearly_equal(result->series[0].v[0], test->scalar)) || script_fail(script, "as a range: another scalar");
+		return (n == 1 && nearly_equal(result->series[0].v[0], test->scalar)) ||
+			script_fail(script, "as a range: another scalar");
 	return compare_vector(script, test, result, false);
 }
 

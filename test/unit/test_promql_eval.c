@@ -472,7 +472,9 @@ START_TEST(increase_equals_a_walk_over_the_samples)
 		bench_open(&bench);
 		for (int i = 0; i <= 60; i++)
 		{
-			v[i] = rand_r(&seed) % 4 == 0 ? 0.1 * (rand_r(&seed) % 7) : (i == 0 ? 0 : v[i - 1]) + 0.1 * (rand_r(&seed) % 9);
+			bool		falls = i == 0 || rand_r(&seed) % 4 == 0;
+
+			v[i] = falls ? 0.1 * (rand_r(&seed) % 7) : v[i - 1] + 0.1 * (rand_r(&seed) % 9);
 			add(&bench, i * 1000, v[i], "m_total", NULL);
 		}
 		/* the window begins and ends at a sample, so nothing is extrapolated to the right, and 1 s to the left */
@@ -514,7 +516,9 @@ END_TEST
 
 START_TEST(dates_equal_those_of_the_c_library)
 {
-	static const char *const names[] = {"year", "month", "day_of_month", "day_of_week", "day_of_year", "hour", "minute"};
+	static const char *const names[] = {
+		"year", "month", "day_of_month", "day_of_week", "day_of_year", "hour", "minute"
+	};
 	unsigned int seed = 20260105;
 
 	for (int round = 0; round < 500; round++)
@@ -560,6 +564,60 @@ START_TEST(numbers_print_as_in_go)
 
 		ck_assert_str_eq(tsdb_eval_format_g(text, cases[i].value), cases[i].text);
 	}
+}
+END_TEST
+
+START_TEST(quantile_is_between_its_neighbours)
+{
+	unsigned int seed = 20260108;
+
+	for (int round = 0; round < 2000; round++)
+	{
+		double		values[100];
+		size_t		n = 1 + rand_r(&seed) % 100;
+		size_t		n_nan = 0;
+		double		q = (double) (rand_r(&seed) % 101) / 100;
+		double		rank = q * (double) (n - 1);
+		double		result;
+
+		for (size_t i = 0; i < n; i++)
+		{
+			values[i] = rand_r(&seed) % 20 == 0 ? NAN : rand_r(&seed) % 50;
+			n_nan += isnan(values[i]);
+		}
+		result = tsdb_eval_quantile(q, values, n);
+		/* the values are in order now, NaN first */
+		for (size_t i = 0; i < n; i++)
+		{
+			ck_assert_int_eq(isnan(values[i]) != 0, i < n_nan);
+			ck_assert(i <= n_nan || values[i - 1] <= values[i]);
+		}
+		if (floor(rank) < (double) n_nan)
+			ck_assert_double_nan(result);
+		else
+		{
+			ck_assert_double_ge(result, values[(size_t) floor(rank)] - 1e-9);
+			ck_assert_double_le(result, values[(size_t) ceil(rank)] + 1e-9);
+		}
+	}
+}
+END_TEST
+
+START_TEST(notes_do_not_pile_up)
+{
+	Bench		bench;
+
+	bench_open(&bench);
+	for (int i = 0; i < 1200; i++)
+	{
+		char		bound[16];
+
+		snprintf(bound, sizeof(bound), "bad %d", i);
+		add(&bench, 0, 1, "h_bucket", "le", bound, NULL);
+	}
+	ck_assert_int_eq(run(&bench, "histogram_quantile(0.5, h_bucket)"), TSDB_OK);
+	ck_assert_uint_eq(bench.result->n_warnings, 1000);
+	bench_close(&bench);
 }
 END_TEST
 
@@ -692,6 +750,8 @@ promql_eval_suite(void)
 	tcase_set_timeout(parts, 60);
 	tcase_add_test(parts, dates_equal_those_of_the_c_library);
 	tcase_add_test(parts, numbers_print_as_in_go);
+	tcase_add_test(parts, quantile_is_between_its_neighbours);
+	tcase_add_test(parts, notes_do_not_pile_up);
 	tcase_add_test(parts, sort_is_stable);
 	tcase_add_test(parts, groups_are_numbered_as_they_come);
 	tcase_add_test(parts, topk_is_what_a_sort_finds);

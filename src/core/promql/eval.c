@@ -299,7 +299,10 @@ range_result(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, TsdbQuer
 		EvalWindow	window = {0};
 
 		tsdb_eval_move_window(ev, &range, series, range.times.first, &window);
-		*points = (TsdbSeriesData){series->labels, window.to - window.from, series->t + window.from, series->v + window.from};
+		points->labels = series->labels;
+		points->n = window.to - window.from;
+		points->t = series->t + window.from;
+		points->v = series->v + window.from;
 		if (points->n > 0 && range.extension != NOT_EXTENDED)
 			extend_points(ev, &range, series, &window, points);
 		result->n_series += points->n > 0;

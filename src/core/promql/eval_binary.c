@@ -101,7 +101,8 @@ tsdb_eval_note_float_operands(Evaluator *ev, const TsdbExpr *expr)
 	const char *op = tsdb_binary_op_text(expr->binary.op);
 
 	tsdb_eval_info(ev, expr->range,
-				   "PromQL info: incompatible sample types encountered for binary operator \"%s\": float %s float", op, op);
+				   "PromQL info: incompatible sample types encountered for binary operator \"%s\": "
+				   "float %s float", op, op);
 }
 
 static bool

@@ -152,7 +152,7 @@ choose_first(Choice *choice, size_t group, size_t step, size_t k)
 	}
 }
 
-/* A positive ratio takes from one end of the hashes, a negative one from the other: r and r - 1 complement each other. */
+/* A positive ratio takes from one end of the hashes, a negative one from the other: r and r - 1 are complements. */
 static void
 choose_share(Choice *choice, size_t group, size_t step, double ratio)
 {

@@ -158,7 +158,7 @@ function_of_no_floats(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid,
 
 /* ---- the table ---- */
 
-static const EvalFunction functions[TSDB_FN_COUNT] = {
+static EvalFunction *const functions[TSDB_FN_COUNT] = {
 	[TSDB_FN_ABS] = tsdb_function_math,
 	[TSDB_FN_ABSENT] = function_absent,
 	[TSDB_FN_ABSENT_OVER_TIME] = tsdb_eval_range_call,
@@ -253,7 +253,7 @@ static const EvalFunction functions[TSDB_FN_COUNT] = {
 TsdbStatus
 tsdb_eval_call(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
 {
-	EvalFunction function = functions[expr->call.function->id];
+	EvalFunction *function = functions[expr->call.function->id];
 
 	if (function == NULL)
 		return tsdb_eval_unsupported(ev, expr, NULL);

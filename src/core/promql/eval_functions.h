@@ -7,7 +7,7 @@
 
 #include "core/promql/eval_internal.h"
 
-typedef TsdbStatus (*EvalFunction) (Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result);
+typedef TsdbStatus EvalFunction(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result);
 
 /* The argument without its parentheses. */
 static inline const TsdbExpr *
@@ -22,29 +22,29 @@ string_argument(const TsdbExpr *call, size_t place)
 	return argument(call, place)->string;
 }
 
-/* eval_functions.c: 1 or 0 scalars, each step for itself */
-extern TsdbStatus tsdb_function_time(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result);
+/* eval_functions.c */
+extern EvalFunction tsdb_function_time;
 
 /* functions_math.c */
-extern TsdbStatus tsdb_function_math(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result);
-extern TsdbStatus tsdb_function_clamp(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result);
-extern TsdbStatus tsdb_function_round(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result);
-extern TsdbStatus tsdb_function_extreme_of(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result);
+extern EvalFunction tsdb_function_math;
+extern EvalFunction tsdb_function_clamp;
+extern EvalFunction tsdb_function_round;
+extern EvalFunction tsdb_function_extreme_of;
 
 /* functions_date.c */
-extern TsdbStatus tsdb_function_date(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result);
+extern EvalFunction tsdb_function_date;
 
 /* functions_labels.c */
-extern TsdbStatus tsdb_function_label_replace(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result);
-extern TsdbStatus tsdb_function_label_join(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result);
+extern EvalFunction tsdb_function_label_replace;
+extern EvalFunction tsdb_function_label_join;
 
 /* functions_sort.c */
-extern TsdbStatus tsdb_function_sort(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result);
-extern TsdbStatus tsdb_function_sort_by_label(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result);
+extern EvalFunction tsdb_function_sort;
+extern EvalFunction tsdb_function_sort_by_label;
 
 /* functions_histogram.c */
-extern TsdbStatus tsdb_function_histogram_quantile(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result);
-extern TsdbStatus tsdb_function_histogram_quantiles(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result);
-extern TsdbStatus tsdb_function_histogram_fraction(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result);
+extern EvalFunction tsdb_function_histogram_quantile;
+extern EvalFunction tsdb_function_histogram_quantiles;
+extern EvalFunction tsdb_function_histogram_fraction;
 
 #endif							/* TSDB_EVAL_FUNCTIONS_H */

@@ -182,7 +182,8 @@ extern TsdbStatus tsdb_eval_finish_function(Evaluator *ev, EvalMatrix *matrix);
 extern void tsdb_eval_sort_rows(Evaluator *ev, EvalMatrix *matrix);
 /* Stable; compare() must not jump out. */
 typedef int (*EvalCompare) (const void *a, const void *b, const void *context);
-extern void tsdb_eval_sort(TsdbArena *arena, void *base, size_t n, size_t size, EvalCompare compare, const void *context);
+extern void tsdb_eval_sort(TsdbArena *arena, void *base, size_t n, size_t size, EvalCompare compare,
+						   const void *context);
 
 /* ---- eval_labels.c ---- */
 

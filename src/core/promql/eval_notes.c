@@ -4,12 +4,15 @@
  *
  * A note that says the same as an earlier one replaces it, so that its position
  * is the last that gave rise to it; notes about repaired histograms add up.
- * Positions become "line:column" only when the query is done.
+ * Positions become "line:column" only when the query is done.  Thousands of
+ * different notes help nobody: after NOTES_MAX further texts are left out.
  */
 #include "core/promql/eval_internal.h"
 
 #include <math.h>
 #include <stdio.h>
+
+#define NOTES_MAX 1000
 
 /* What repaired histograms have in common. */
 typedef struct Repair
@@ -49,7 +52,7 @@ tsdb_eval_notes_make(TsdbArena *arena)
 	return notes;
 }
 
-/* The note with this text: an earlier one, or a new one. */
+/* The note with this text: an earlier one, or a new one, which is not kept when there are too many. */
 static Note *
 find_or_add(Evaluator *ev, bool is_warning, TsdbStr text, bool *is_new)
 {
@@ -65,13 +68,15 @@ find_or_add(Evaluator *ev, bool is_warning, TsdbStr text, bool *is_new)
 	note = TSDB_NEW(ev->arena, Note);
 	note->is_warning = is_warning;
 	note->text = tsdb_str_copy(ev->arena, text);
+	*is_new = true;
+	if (notes->n_warnings + notes->n_infos == NOTES_MAX)
+		return note;
 	*notes->end = note;
 	notes->end = &note->next;
 	if (is_warning)
 		notes->n_warnings++;
 	else
 		notes->n_infos++;
-	*is_new = true;
 	return note;
 }
 
@@ -155,7 +160,8 @@ tsdb_eval_warn_bucket(Evaluator *ev, TsdbRange position, TsdbStr bucket, TsdbStr
 	bool		is_new;
 
 	tsdb_buffer_init(&text, ev->arena, 128);
-	tsdb_buffer_append_str(&text, TSDB_STR("PromQL warning: bucket label \"le\" is missing or has a malformed value of "));
+	tsdb_buffer_append_str(&text, TSDB_STR("PromQL warning: "
+										   "bucket label \"le\" is missing or has a malformed value of "));
 	tsdb_quote(&text, bucket);
 	append_for_metric(&text, name);
 	find_or_add(ev, true, buffer_text(&text), &is_new)->position = position;
@@ -172,7 +178,8 @@ tsdb_eval_info_monotonicity(Evaluator *ev, TsdbRange position, TsdbStr name, int
 
 	tsdb_buffer_init(&text, ev->arena, 256);
 	tsdb_buffer_append_str(&text, TSDB_STR("PromQL info: input to histogram_quantile needed to be fixed for monotonicity "
-										   "(see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)"));
+										   "(see https://prometheus.io/docs/prometheus/latest/querying/functions/"
+										   "#histogram_quantile)"));
 	append_for_metric(&text, name);
 	note = find_or_add(ev, false, buffer_text(&text), &is_new);
 	all = &note->repair;

@@ -24,6 +24,31 @@ compare_doubles(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+#define FEW_VALUES 32
+
+/* Windows and groups mostly have few values, for which calls of a comparator would cost the most. */
+static void
+sort_values(double *values, size_t n)
+{
+	if (n > FEW_VALUES)
+	{
+		qsort(values, n, sizeof(double), compare_doubles);
+		return;
+	}
+	for (size_t i = 1; i < n; i++)
+	{
+		double		value = values[i];
+		size_t		place = i;
+
+		while (place > 0 && (values[place - 1] > value || (isnan(value) && !isnan(values[place - 1]))))
+		{
+			values[place] = values[place - 1];
+			place--;
+		}
+		values[place] = value;
+	}
+}
+
 /* Between two values the one is weighed against the other. */
 double
 tsdb_eval_quantile(double q, double *values, size_t n)
@@ -39,7 +64,7 @@ tsdb_eval_quantile(double q, double *values, size_t n)
 		return -INFINITY;
 	if (q > 1)
 		return INFINITY;
-	qsort(values, n, sizeof(double), compare_doubles);
+	sort_values(values, n);
 	rank = q * (double) (n - 1);
 	weight = rank - floor(rank);
 	lower = (size_t) floor(rank);

@@ -10,7 +10,7 @@
 
 typedef struct RangeEntry
 {
-	RangeKernel kernel;
+	RangeKernel *kernel;
 	bool		keeps_name;		/* the result is a sample, not something computed from samples */
 	bool		takes_anchored;
 	bool		takes_smoothed;
@@ -117,7 +117,7 @@ grow_scratch(RangeCall *call, size_t *have, size_t need)
 }
 
 static TsdbStatus
-run_kernel(RangeCall *call, const EvalRange *range, RangeKernel kernel, EvalMatrix *result)
+run_kernel(RangeCall *call, const EvalRange *range, RangeKernel *kernel, EvalMatrix *result)
 {
 	const EvalSeries *with_windows = NULL;
 	size_t		scratch = 0;

@@ -31,7 +31,7 @@ typedef struct RangeCall
  * Computes out[step] for every step of one series, absent where there is no
  * result.  A window holds samples strictly ascending in time and no stale markers.
  */
-typedef TsdbStatus (*RangeKernel) (RangeCall *call, const EvalSeries *series, double *out);
+typedef TsdbStatus RangeKernel(RangeCall *call, const EvalSeries *series, double *out);
 
 /* One window; n > 0. */
 typedef struct RangeWindow
@@ -58,16 +58,16 @@ for_each_window(RangeCall *call, const EvalSeries *series, double *out, RangeFun
 }
 
 /* range_rates.c */
-extern TsdbStatus tsdb_range_rate(RangeCall *call, const EvalSeries *series, double *out);
-extern TsdbStatus tsdb_range_increase(RangeCall *call, const EvalSeries *series, double *out);
-extern TsdbStatus tsdb_range_delta(RangeCall *call, const EvalSeries *series, double *out);
-extern TsdbStatus tsdb_range_irate(RangeCall *call, const EvalSeries *series, double *out);
-extern TsdbStatus tsdb_range_idelta(RangeCall *call, const EvalSeries *series, double *out);
-extern TsdbStatus tsdb_range_resets(RangeCall *call, const EvalSeries *series, double *out);
-extern TsdbStatus tsdb_range_changes(RangeCall *call, const EvalSeries *series, double *out);
-extern TsdbStatus tsdb_range_deriv(RangeCall *call, const EvalSeries *series, double *out);
-extern TsdbStatus tsdb_range_predict_linear(RangeCall *call, const EvalSeries *series, double *out);
-extern TsdbStatus tsdb_range_double_exponential_smoothing(RangeCall *call, const EvalSeries *series, double *out);
+extern RangeKernel tsdb_range_rate;
+extern RangeKernel tsdb_range_increase;
+extern RangeKernel tsdb_range_delta;
+extern RangeKernel tsdb_range_irate;
+extern RangeKernel tsdb_range_idelta;
+extern RangeKernel tsdb_range_resets;
+extern RangeKernel tsdb_range_changes;
+extern RangeKernel tsdb_range_deriv;
+extern RangeKernel tsdb_range_predict_linear;
+extern RangeKernel tsdb_range_double_exponential_smoothing;
 
 /* Go's Duration.Seconds(): whole seconds and the rest apart. */
 extern double tsdb_range_seconds(int64_t ms);
@@ -77,21 +77,21 @@ extern TsdbStatus tsdb_range_extended(RangeCall *call, const EvalSeries *series,
 									  bool is_counter, bool is_rate);
 
 /* range_over_time.c */
-extern TsdbStatus tsdb_range_avg(RangeCall *call, const EvalSeries *series, double *out);
-extern TsdbStatus tsdb_range_count(RangeCall *call, const EvalSeries *series, double *out);
-extern TsdbStatus tsdb_range_first(RangeCall *call, const EvalSeries *series, double *out);
-extern TsdbStatus tsdb_range_last(RangeCall *call, const EvalSeries *series, double *out);
-extern TsdbStatus tsdb_range_mad(RangeCall *call, const EvalSeries *series, double *out);
-extern TsdbStatus tsdb_range_max(RangeCall *call, const EvalSeries *series, double *out);
-extern TsdbStatus tsdb_range_min(RangeCall *call, const EvalSeries *series, double *out);
-extern TsdbStatus tsdb_range_present(RangeCall *call, const EvalSeries *series, double *out);
-extern TsdbStatus tsdb_range_quantile(RangeCall *call, const EvalSeries *series, double *out);
-extern TsdbStatus tsdb_range_stddev(RangeCall *call, const EvalSeries *series, double *out);
-extern TsdbStatus tsdb_range_stdvar(RangeCall *call, const EvalSeries *series, double *out);
-extern TsdbStatus tsdb_range_sum(RangeCall *call, const EvalSeries *series, double *out);
-extern TsdbStatus tsdb_range_ts_of_first(RangeCall *call, const EvalSeries *series, double *out);
-extern TsdbStatus tsdb_range_ts_of_last(RangeCall *call, const EvalSeries *series, double *out);
-extern TsdbStatus tsdb_range_ts_of_max(RangeCall *call, const EvalSeries *series, double *out);
-extern TsdbStatus tsdb_range_ts_of_min(RangeCall *call, const EvalSeries *series, double *out);
+extern RangeKernel tsdb_range_avg;
+extern RangeKernel tsdb_range_count;
+extern RangeKernel tsdb_range_first;
+extern RangeKernel tsdb_range_last;
+extern RangeKernel tsdb_range_mad;
+extern RangeKernel tsdb_range_max;
+extern RangeKernel tsdb_range_min;
+extern RangeKernel tsdb_range_present;
+extern RangeKernel tsdb_range_quantile;
+extern RangeKernel tsdb_range_stddev;
+extern RangeKernel tsdb_range_stdvar;
+extern RangeKernel tsdb_range_sum;
+extern RangeKernel tsdb_range_ts_of_first;
+extern RangeKernel tsdb_range_ts_of_last;
+extern RangeKernel tsdb_range_ts_of_max;
+extern RangeKernel tsdb_range_ts_of_min;
 
 #endif							/* TSDB_EVAL_RANGE_H */
