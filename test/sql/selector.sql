@@ -6,6 +6,11 @@ SELECT s::selector FROM unnest(ARRAY['up', '{}', '{__name__="up"}', 'up { job = 
     '{__name__=~"node_.+",mode!~"idle|steal"}', '{"quoted.name","label.x"="y"}', 'up{job=''single''}', 'up{job=`raw\n`}', '{__name__!="up"}']) s;
 SELECT selector_send('up{job="node"}');
 
+CREATE TEMP TABLE b (selector selector);
+COPY b FROM PROGRAM 'printf "PGCOPY\n\377\r\n\000\000\000\000\000\000\000\000\000\000\001\000\000\000\023\165\160\040\173\040\152\157\142\040\075\040\042\156\157\144\145\042\040\175\377\377"' (FORMAT binary);
+SELECT selector FROM b;
+COPY b FROM PROGRAM 'printf "PGCOPY\n\377\r\n\000\000\000\000\000\000\000\000\000\000\001\000\000\000\003\165\160\173\377\377"' (FORMAT binary);
+
 -- Matching.
 CREATE TEMP TABLE l (id int, labels labels);
 INSERT INTO l VALUES (1, 'up{job="node",instance="a"}'), (2, 'up{job="node",instance="b"}'), (3, 'up{job="api"}'), (4, 'down{job="node"}'), (5, '{job="x"}');
