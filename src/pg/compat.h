@@ -16,6 +16,11 @@
 #error "pgtsdb needs PostgreSQL 15 to 18"
 #endif
 
+/* PostgreSQL 18 (3691edfab9): pg_attribute_noreturn() behind a declaration became pg_noreturn before it. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
 /*
  * PostgreSQL 18 (0fbceae841) counts index searches: index_beginscan() takes an
  * IndexScanInstrumentation, which may be NULL.

@@ -8,11 +8,12 @@
 #include "postgres.h"
 
 #include "core/base/base.h"
+#include "pg/compat.h"
 
 /* Raises the error with the SQLSTATE of its code, and its hint. */
-extern void pgtsdb_raise(const TsdbError *error) pg_attribute_noreturn();
+pg_noreturn extern void pgtsdb_raise(const TsdbError *error);
 /* Same; shows `input` with a caret at error->start (PostgreSQL's internal query position). */
-extern void pgtsdb_raise_in(const TsdbError *error, const char *input) pg_attribute_noreturn();
+pg_noreturn extern void pgtsdb_raise_in(const TsdbError *error, const char *input);
 
 static inline void
 pgtsdb_check(TsdbStatus status, const TsdbError *error)

@@ -18,6 +18,7 @@
 
 #include "core/chunk/chunk.h"
 #include "core/chunk/head.h"
+#include "pg/compat.h"
 #include "pg/errors.h"
 #include "pg/storage/decode.h"
 #include "pg/storage/reader.h"
@@ -74,8 +75,8 @@ static void add_run(PgtsdbDecoder *decoder, PgtsdbColumn *column, TsdbRun run);
 static void read_samples(PgtsdbDecoder *decoder, const PgtsdbScan *scan, PgtsdbGroup *group, PgtsdbPendingRow *pending);
 static const uint16 *picked_columns(PgtsdbDecoder *decoder, PgtsdbGroup *group);
 static size_t keep_in_range(const PgtsdbDecoder *decoder, int64 ts, TsdbHeadSample *samples, size_t n);
-static void raise_corrupt_chunk(const PgtsdbScan *scan, const TsdbError *error) pg_attribute_noreturn();
-static void raise_corrupt_head(const PgtsdbScan *scan, const TsdbError *error) pg_attribute_noreturn();
+pg_noreturn static void raise_corrupt_chunk(const PgtsdbScan *scan, const TsdbError *error);
+pg_noreturn static void raise_corrupt_head(const PgtsdbScan *scan, const TsdbError *error);
 
 /* ---- chunks ---- */
 

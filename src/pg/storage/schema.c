@@ -33,6 +33,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+#include "pg/compat.h"
 #include "pg/storage/locks.h"
 #include "pg/storage/relations.h"
 #include "pg/storage/schema.h"
@@ -186,8 +187,7 @@ static void verify_table(const TableSpec *table, Oid oid);
 static void verify_column(const TableSpec *table, Relation relation, int i);
 static void verify_index(const TableSpec *table, Relation relation, const IndexSpec *index);
 static bool index_is(const IndexSpec *index, Relation relation, Relation candidate);
-static void refuse_table(const TableSpec *table, const char *format,...)
-			pg_attribute_printf(2, 3) pg_attribute_noreturn();
+pg_noreturn static void refuse_table(const TableSpec *table, const char *format,...) pg_attribute_printf(2, 3);
 static Oid	table_oid(const char *name);
 
 PG_FUNCTION_INFO_V1(pgtsdb_sql_create_storage);

@@ -24,6 +24,7 @@
 #include "utils/timestamp.h"
 
 #include "core/base/base.h"
+#include "pg/compat.h"
 #include "pg/guc.h"
 #include "pg/storage/locks.h"
 #include "pg/tenant.h"
@@ -50,7 +51,7 @@ static void begin_unit(PgtsdbWorker *worker, int timeout_ms);
 static void end_unit(void);
 static void report_failure(PgtsdbWorker *worker, const char *activity);
 static bool was_reported(const char *activity, const char *message);
-static void leave(PgtsdbWorker *worker, const char *reason) pg_attribute_noreturn();
+pg_noreturn static void leave(PgtsdbWorker *worker, const char *reason);
 static bool needs_extension(const PgtsdbWorker *worker);
 static bool somebody_waits_for_database(void);
 
