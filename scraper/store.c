@@ -244,11 +244,21 @@ filter_samples(TsdbSampleSink *sink, const TsdbWireSeries *series, const TsdbSam
 		filter->held_back++;
 		return;
 	}
-	filtered.wire = (TsdbWireSeries) {.raw = series->raw, .labels = filter_labels, .decoder = &filtered};
+	filtered.wire = (TsdbWireSeries) {
+		.raw = series->raw, .labels = filter_labels, .decoder = &filtered, .memo = series->memo
+	};
 	filtered.original = series;
 	filtered.filter = filter;
 	filter->passed++;
 	filter->ingest->samples(filter->ingest, &filtered.wire, samples, n);
+}
+
+static void
+filter_announce(TsdbSampleSink *sink, TsdbWireSeries *series)
+{
+	Filter	   *filter = sink->context;
+
+	filter->ingest->announce(filter->ingest, series);
 }
 
 static void
@@ -313,7 +323,7 @@ store_body(Storing *storing)
 	const PgtsdbSeriesRef *refs;
 	size_t		n;
 	Filter		filter = {
-		.sink = {filter_samples, filter_metadata, filter_reject, NULL, &filter},
+		.sink = {filter_samples, filter_metadata, filter_reject, NULL, &filter, filter_announce},
 		.ingest = pgtsdb_ingest_sink(storing->ingest),
 		.now = target->scrape.time,
 	};

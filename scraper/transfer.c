@@ -44,6 +44,7 @@ struct PgtsdbTransfers
 {
 	CURLM	   *multi;
 	int			epoll_fd;
+	WaitEventSet *events;		/* the latch, the death of the postmaster, the epoll set */
 	TimestampTz timer;			/* when libcurl wants to be called; 0: not at all */
 };
 
@@ -87,6 +88,11 @@ pgtsdb_transfers_create(void)
 		ereport(FATAL,
 				(errcode_for_socket_access(),
 				 errmsg("epoll_create1 failed: %m")));
+
+	loop->events = CreateWaitEventSet_compat(3);
+	AddWaitEventToSet(loop->events, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+	AddWaitEventToSet(loop->events, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+	AddWaitEventToSet(loop->events, WL_SOCKET_READABLE, loop->epoll_fd, NULL, NULL);
 
 	block_signals(&signals);
 	ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK && (loop->multi = curl_multi_init()) != NULL;
@@ -353,13 +359,16 @@ bool
 pgtsdb_transfers_wait(PgtsdbTransfers *loop, long timeout_ms)
 {
 	long		pause = Max(0, Min(timeout_ms, PGTSDB_WORKER_BEAT_MS));
-	int			happened;
+	uint32		happened = 0;
+	WaitEvent	events[3];
+	int			n;
 	sigset_t	signals;
 
 	if (loop->timer != 0)
 		pause = Min(pause, TimestampDifferenceMilliseconds(GetCurrentTimestamp(), loop->timer));
-	happened = WaitLatchOrSocket(MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-								 loop->epoll_fd, pause, PG_WAIT_EXTENSION);
+	n = WaitEventSetWait(loop->events, pause, events, lengthof(events), PG_WAIT_EXTENSION);
+	for (int i = 0; i < n; i++)
+		happened |= events[i].events;
 	if (happened & WL_LATCH_SET)
 		ResetLatch(MyLatch);
 

@@ -44,4 +44,14 @@ pgtsdb_my_lxid(void)
 #endif
 }
 
+/*
+ * PostgreSQL 17 (50c67c2019ab): CreateWaitEventSet() takes a resource owner, and allocates in
+ * TopMemoryContext; NULL: it lives as long as the process.
+ */
+#if PG_VERSION_NUM >= 170000
+#define CreateWaitEventSet_compat(nevents) CreateWaitEventSet(NULL, nevents)
+#else
+#define CreateWaitEventSet_compat(nevents) CreateWaitEventSet(TopMemoryContext, nevents)
+#endif
+
 #endif							/* PGTSDB_COMPAT_H */

@@ -3,8 +3,9 @@
  *		Any bytes as a text format body.
  *
  * The first byte chooses the options.  What must hold: events lie inside the
- * body, the counts agree with the callbacks, and a sample written anew from its
- * labels reads back as the same labels and value.
+ * body, the counts agree with the callbacks, samples come in the order in which they were
+ * announced, and a sample written anew from its labels reads back as the same
+ * labels and value.
  */
 #include <stdlib.h>
 
@@ -16,6 +17,7 @@ typedef struct Counts
 {
 	TsdbArena  *arena;
 	TsdbStr		body;
+	size_t		announced;
 	size_t		samples;
 	size_t		rejected;
 	TsdbLabels	written;		/* of the line being read back */
@@ -89,6 +91,14 @@ read_back(Counts *counts, TsdbLabels labels, double value)
 }
 
 static void
+on_announce(TsdbSampleSink *sink, TsdbWireSeries *series)
+{
+	Counts	   *counts = sink->context;
+
+	series->memo.lo = ++counts->announced;
+}
+
+static void
 on_samples(TsdbSampleSink *sink, const TsdbWireSeries *series, const TsdbSample *samples, size_t n)
 {
 	Counts	   *counts = sink->context;
@@ -96,6 +106,7 @@ on_samples(TsdbSampleSink *sink, const TsdbWireSeries *series, const TsdbSample 
 	TsdbError	error;
 
 	counts->samples += n;
+	require(sink->announce == NULL || series->memo.lo == counts->samples);
 	require(series->raw.data >= counts->body.data &&
 			series->raw.data + series->raw.len <= counts->body.data + counts->body.len);
 	if (series->labels(series, counts->arena, &labels, &error) == TSDB_OK)
@@ -136,6 +147,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	options.openmetrics = (data[0] & 1) != 0;
 	options.honor_timestamps = (data[0] & 2) != 0;
 	options.honor_labels = (data[0] & 4) != 0;
+	if ((data[0] & 16) != 0)
+		sink.announce = on_announce;
 	if ((data[0] & 8) != 0)
 		options.target_labels = (TsdbLabels){target, TSDB_COUNT(target)};
 	counts.body = (TsdbStr){(const char *) data + 1, size - 1};

@@ -272,6 +272,59 @@ START_TEST(timestamps_that_are_not_honored)
 }
 END_TEST
 
+typedef struct Announced
+{
+	TsdbSampleSink sink;
+	TsdbArena	arena;
+	uint64_t	announced;
+	uint64_t	samples;
+} Announced;
+
+static void
+announce(TsdbSampleSink *sink, TsdbWireSeries *series)
+{
+	Announced  *told = sink->context;
+
+	series->memo.lo = ++told->announced;
+}
+
+static void
+take_announced(TsdbSampleSink *sink, const TsdbWireSeries *series, const TsdbSample *samples, size_t n)
+{
+	Announced  *told = sink->context;
+	TsdbLabels	labels;
+	TsdbError	error;
+	char		expected[32];
+
+	ck_assert_uint_eq(n, 1);
+	ck_assert_uint_eq(series->memo.lo, ++told->samples);
+	ck_assert_uint_eq((uint64_t) samples->v, told->samples);
+	ck_assert_int_eq(series->labels(series, &told->arena, &labels, &error), TSDB_OK);
+	snprintf(expected, sizeof(expected), "%d", (int) told->samples);
+	ck_assert(tsdb_str_equal(tsdb_labels_get(labels, TSDB_STR("n")), tsdb_str(expected)));
+}
+
+START_TEST(announced_series_come_in_order)
+{
+	Announced	told = {.sink = {.samples = take_announced, .announce = announce}};
+	TsdbTextOptions options = {.now = NOW};
+	TsdbTextResult result;
+	TsdbError	error;
+	TsdbBuffer	body;
+
+	told.sink.context = &told;
+	tsdb_arena_init_malloc(&told.arena, 0);
+	tsdb_buffer_init(&body, &told.arena, 0);
+	for (int i = 1; i <= 50; i++)
+		tsdb_buffer_printf(&body, "x{n=\"%d\"} %d\n%s", i, i, i % 7 == 0 ? "broken\n" : "");
+	ck_assert_int_eq(tsdb_text_decode(&told.arena, (TsdbStr){(char *) body.data, body.len}, &options, &told.sink,
+									  &result, &error), TSDB_OK);
+	ck_assert_uint_eq(told.samples, 50);
+	ck_assert_uint_eq(result.rejected, 7);
+	tsdb_arena_free(&told.arena);
+}
+END_TEST
+
 static TsdbTextOptions
 with_target(TsdbLabel *pairs, size_t n, bool honor_labels)
 {
@@ -425,6 +478,7 @@ text_format_suite(void)
 	tcase_add_test(lines, metadata_of_a_family);
 	tcase_add_test(lines, openmetrics);
 	tcase_add_test(lines, timestamps_that_are_not_honored);
+	tcase_add_test(lines, announced_series_come_in_order);
 	suite_add_tcase(suite, lines);
 	tcase_add_test(targets, target_labels_win_unless_honored);
 	tcase_add_test(targets, exported_names_that_are_taken);
