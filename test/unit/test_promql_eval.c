@@ -224,6 +224,7 @@ START_TEST(samples_are_limited)
 	ck_assert_int_eq(run(&bench, "rate(requests_total[5m])"), TSDB_OK);
 	/* a few bytes of query must not ask for much memory */
 	ck_assert_int_eq(run(&bench, "sum_over_time(vector(1)[100y:1ms])"), TSDB_ERR_LIMIT);
+	ck_assert_int_eq(run(&bench, "sum_over_time(no_such_metric[100y:1ms])"), TSDB_ERR_LIMIT);
 	at(&bench, 0, INT64_MAX, 1);
 	ck_assert_int_eq(run(&bench, "1"), TSDB_ERR_LIMIT);
 	bench_close(&bench);

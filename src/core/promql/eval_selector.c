@@ -332,6 +332,7 @@ subquery(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalRange *r
 	range->range = expr->subquery.range_ms;
 	range->extension = NOT_EXTENDED;
 	inner = subquery_grid(range, step);
+	TRY(tsdb_eval_count_samples(ev, 1, inner.n));	/* its times, also if no series comes */
 	TRY(tsdb_eval_expr(ev, expr->subquery.expr, &inner, &points));
 
 	times = TSDB_NEW_ARRAY(ev->arena, int64_t, inner.n);
