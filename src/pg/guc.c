@@ -14,6 +14,7 @@
 int			pgtsdb_chunk_partition_width;
 int			pgtsdb_compaction_delay;
 int			pgtsdb_compaction_interval;
+int			pgtsdb_compaction_merge_window;
 int			pgtsdb_compaction_window;
 char	   *pgtsdb_databases;
 char	   *pgtsdb_external_url;
@@ -53,6 +54,11 @@ pgtsdb_define_settings(void)
 							"Pause between two sweeps of the compactor.",
 							NULL,
 							&pgtsdb_compaction_interval, 60 * 1000, 10, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("pgtsdb.compaction_merge_window",
+							"Span of time whose chunks are merged when it has passed.",
+							"Larger chunks are smaller in all; up to pgtsdb.compaction_window: nothing is merged.",
+							&pgtsdb_compaction_merge_window, 2 * 60, 1, 8 * 60, PGC_USERSET, GUC_UNIT_MIN, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("pgtsdb.compaction_window",
 							"Span of time whose samples become chunks together.",

@@ -10,6 +10,7 @@
 extern int	pgtsdb_chunk_partition_width;
 extern int	pgtsdb_compaction_delay;	/* seconds */
 extern int	pgtsdb_compaction_interval; /* milliseconds */
+extern int	pgtsdb_compaction_merge_window;	/* minutes */
 extern int	pgtsdb_compaction_window;	/* minutes */
 extern char *pgtsdb_databases;
 extern char *pgtsdb_external_url;

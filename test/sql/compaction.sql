@@ -76,6 +76,25 @@ SELECT max(dt) <= 30 * 60 * 1000 AS within_span FROM tsdb.chunks
 SELECT count(*) FROM ((TABLE uncut EXCEPT TABLE pg_temp.content) UNION ALL (TABLE pg_temp.content EXCEPT TABLE uncut)) d;
 RESET pgtsdb.max_chunk_span;
 
+-- Short windows are merged by the last one of a merge window; one that is closed already is compacted whole.
+SET pgtsdb.compaction_window = '30min';
+SET pgtsdb.compaction_merge_window = '30min';
+SELECT pg_temp.load('c_merge', 0, 89, '60 s');
+CALL tsdb.compact();
+CREATE FUNCTION pg_temp.generations(metric text) RETURNS bigint LANGUAGE sql AS $$
+    SELECT count(DISTINCT t_min / 1800000) FROM tsdb.chunks WHERE group_id = (SELECT group_id FROM tsdb.series WHERE metric_name = metric LIMIT 1) $$;
+SELECT pg_temp.generations('c_merge');
+RESET pgtsdb.compaction_merge_window;
+SELECT pg_temp.load('c_merge', 90, 119, '60 s');
+CREATE TEMP TABLE unmerged AS SELECT * FROM pg_temp.content;
+CALL tsdb.compact();
+SELECT pg_temp.generations('c_merge');
+SELECT pg_temp.load('c_whole', 0, 119, '60 s');
+INSERT INTO unmerged SELECT * FROM pg_temp.content WHERE labels->>'__name__' = 'c_whole';
+CALL tsdb.compact();
+SELECT pg_temp.generations('c_whole');
+SELECT count(*) FROM ((TABLE unmerged EXCEPT TABLE pg_temp.content) UNION ALL (TABLE pg_temp.content EXCEPT TABLE unmerged)) d;
+
 -- An open window waits, unless forced.
 SELECT count(*) FROM (SELECT tsdb.push_text(E'c_now 1\n', '{}', now())) pushed;
 CALL tsdb.compact();

@@ -49,13 +49,18 @@ typedef struct Window
 	int64		t_hi;			/* exclusive */
 } Window;
 
+/* Windows of more timestamps than this do not get smaller by being merged: their rows are full of few columns. */
+#define MERGE_MAX_TIMES 480
+
 static bool guarded_step(PgtsdbCompaction *sweep);
 static void warn_of_damage(const PgtsdbCompaction *sweep, const ErrorData *error);
 static void commit_step(void);
 static bool find_next(PgtsdbCompaction *sweep, Window *window);
 static bool find_row(PgtsdbScan *scan, PgtsdbCompaction *sweep);
 static bool first_row(PgtsdbScan *scan, PgtsdbCompaction *sweep);
+static bool is_closed(const PgtsdbCompaction *sweep, int64 t);
 static void find_window(const PgtsdbCompaction *sweep, Window *window);
+static void align_window(const PgtsdbCompaction *sweep, const TsdbLeaf *leaf, int64 width, Window *window);
 static void compact_window(PgtsdbCompaction *sweep, const Window *window);
 static bool is_all_frozen(Oid heap);
 
@@ -160,6 +165,7 @@ pgtsdb_compaction_skip(PgtsdbCompaction *sweep)
 {
 	/* the last group of all parts has none behind it, and then the next step finds nothing */
 	sweep->from = PG_INT64_MIN;
+	sweep->continues = false;
 	if (sweep->group_id < PG_INT32_MAX)
 		sweep->group_id++;
 	else
@@ -214,7 +220,7 @@ find_next(PgtsdbCompaction *sweep, Window *window)
 		while (!found && find_row(&scan, sweep))
 		{
 			find_window(sweep, window);
-			found = sweep->force || window->t_hi <= sweep->now - pgtsdb_compaction_delay * MS_PER_SECOND;
+			found = is_closed(sweep, window->t_hi);
 			if (!found)
 				pgtsdb_compaction_skip(sweep);
 		}
@@ -264,11 +270,21 @@ first_row(PgtsdbScan *scan, PgtsdbCompaction *sweep)
 	return true;
 }
 
-/* The window of the row that was found.  Without a partition it is assumed to end where the setting says. */
+static bool
+is_closed(const PgtsdbCompaction *sweep, int64 t)
+{
+	return sweep->force || t <= sweep->now - pgtsdb_compaction_delay * MS_PER_SECOND;
+}
+
+/*
+ * The window of the row that was found: the whole merge window around it once that is closed,
+ * else the shorter one.  Without a partition it is assumed to end where the setting says.
+ */
 static void
 find_window(const PgtsdbCompaction *sweep, Window *window)
 {
 	int64		width = Min(pgtsdb_compaction_window, pgtsdb_max_chunk_span) * MS_PER_MINUTE;
+	int64		merged = Max(width, Min(pgtsdb_compaction_merge_window, pgtsdb_max_chunk_span) * MS_PER_MINUTE);
 	List	   *leaves;
 	ListCell   *cell;
 
@@ -282,10 +298,18 @@ find_window(const PgtsdbCompaction *sweep, Window *window)
 		if (leaf->tier != 0 || leaf->class != 0)
 			continue;
 		window->has_partition = true;
-		window->t_lo = sweep->from - (sweep->from - leaf->t_lo) % width;
-		window->t_hi = Min(window->t_lo + width, leaf->t_hi);
+		align_window(sweep, leaf, merged, window);
+		if (!is_closed(sweep, window->t_hi))
+			align_window(sweep, leaf, width, window);
 	}
 	list_free_deep(leaves);
+}
+
+static void
+align_window(const PgtsdbCompaction *sweep, const TsdbLeaf *leaf, int64 width, Window *window)
+{
+	window->t_lo = sweep->from - (sweep->from - leaf->t_lo) % width;
+	window->t_hi = Min(window->t_lo + width, leaf->t_hi);
 }
 
 static void
@@ -296,12 +320,15 @@ compact_window(PgtsdbCompaction *sweep, const Window *window)
 		.part = sweep->part,
 		.group_id = sweep->group_id,
 		.t_lo = sweep->from,
-		.t_hi = window->t_hi - 1
+		.t_hi = window->t_hi - 1,
+		.merge_lo = window->t_lo,
+		.merge_max_times = sweep->continues ? 0 : MERGE_MAX_TIMES
 	};
 
 	pgtsdb_rewrite_group(&rewrite, context);
 	MemoryContextDelete(context);
 	sweep->from = rewrite.cut_short ? rewrite.t_next : window->t_hi;
+	sweep->continues = rewrite.cut_short;
 	sweep->windows++;
 	sweep->head_rows += rewrite.head_rows;
 	sweep->samples += rewrite.samples;

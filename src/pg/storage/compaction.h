@@ -37,6 +37,7 @@ typedef struct PgtsdbCompaction
 	int32		part;
 	int32		group_id;
 	int64		from;
+	bool		continues;		/* the last step left a part of its window for the next one */
 
 	/* What it did so far, committed or not */
 	uint64		windows;

@@ -63,6 +63,7 @@ typedef struct Job
 	PgtsdbGroup head;			/* every column a group can have */
 	PgtsdbGroup chunks;
 	TsdbRun    *columns;		/* what goes back, by column */
+	size_t		n_times;		/* different timestamps of head rows */
 	Taken	   *taken;
 	size_t		n_taken;
 	size_t		max_taken;
@@ -117,6 +118,8 @@ pgtsdb_rewrite_group(PgtsdbRewrite *rewrite, MemoryContext context)
 		t_max = any ? Max(t_max, Min(rewrite->t_hi, rewrite->drop_hi)) : Min(rewrite->t_hi, rewrite->drop_hi);
 		any = t_min <= t_max;
 	}
+	if (any && job.n_times < rewrite->merge_max_times && !rewrite->cut_short)
+		t_min = Min(t_min, rewrite->merge_lo);
 	if (any)
 		take_chunks(&job, t_min, t_max);
 	PopActiveSnapshot();
@@ -199,6 +202,7 @@ take_head(Job *job)
 		}
 		pgtsdb_check(pgtsdb_decode_head(&job->decoder, &scan, &job->head, &error), &error);
 		take(job, &scan);
+		job->n_times += rewrite->head_rows == 0 || ts != last;
 		rewrite->head_rows++;
 		last = ts;
 	}

@@ -19,6 +19,10 @@ typedef struct PgtsdbRewrite
 	int64		t_lo;
 	int64		t_hi;
 
+	/* Chunks from here on are taken along too, when head had less than so many timestamps: short chunks become long ones */
+	int64		merge_lo;
+	size_t		merge_max_times;
+
 	/* What does not come back: samples of these columns (ascending) with drop_lo <= t <= drop_hi */
 	const int16 *drop_columns;
 	bool	   *dropped;		/* set to true for each of them that lost a sample */
