@@ -148,6 +148,7 @@ start_exporter() {
 start_helpers() {
     # A checkout that the unprivileged user cannot read: it gets copies.
     cp demo/webhook.pl demo/pg_exporter.pl "$work/"
+    chmod a+r "$work/webhook.pl" "$work/pg_exporter.pl"
     start_exporter
     say "  node exporter      http://127.0.0.1:$node_port/metrics"
     launch pg "pg_exporter.pl $pgx_port" perl "$work/pg_exporter.pl" "$pgx_port" "$bindir/psql" \

@@ -8,7 +8,7 @@ burn() {
 tour_extension() {
     step "4. the extension"
     show 'CREATE EXTENSION IF NOT EXISTS pgtsdb'
-    wait_for 30 "all workers" "SELECT count(*) >= 5 FROM tsdb.worker_status WHERE pid IS NOT NULL"
+    wait_for 60 "all workers" "SELECT count(*) >= 5 FROM tsdb.worker_status WHERE pid IS NOT NULL"
     show "SELECT worker, database, pid, state FROM tsdb.worker_status ORDER BY worker"
 }
 
@@ -18,7 +18,7 @@ tour_scraping() {
 VALUES ('node',     '127.0.0.1:$node_port', '1 second'),
        ('postgres', '127.0.0.1:$pgx_port', '1 second')
 ON CONFLICT DO NOTHING"
-    wait_for 30 "samples of both" "SELECT count(*) = 2 FROM tsdb.promql('up == 1')"
+    wait_for 60 "samples of both" "SELECT count(*) = 2 FROM tsdb.promql('up == 1')"
     show "SELECT job_name, address, health, samples FROM tsdb.targets ORDER BY job_name"
 }
 
@@ -73,9 +73,9 @@ SELECT 'ExporterDown', 'up{job=\"node\"} == 0', '5 seconds', '1 second', 'page',
     known=$(notifications)
     say "  now the node exporter is stopped ..."
     terminate node
-    wait_for 30 "pending" "SELECT EXISTS (SELECT FROM tsdb.promql('ALERTS{alertname=\"ExporterDown\",alertstate=\"pending\"}'))"
+    wait_for 60 "pending" "SELECT EXISTS (SELECT FROM tsdb.promql('ALERTS{alertname=\"ExporterDown\",alertstate=\"pending\"}'))"
     show "SELECT labels->>'alertname' AS alert, labels->>'alertstate' AS state, value FROM tsdb.promql('ALERTS')"
-    wait_for 30 "firing" "SELECT EXISTS (SELECT FROM tsdb.promql('ALERTS{alertname=\"ExporterDown\",alertstate=\"firing\"}'))"
+    wait_for 60 "firing" "SELECT EXISTS (SELECT FROM tsdb.promql('ALERTS{alertname=\"ExporterDown\",alertstate=\"firing\"}'))"
     notification "$known" firing
     say "  and started again ..."
     known=$(notifications)

@@ -35,6 +35,7 @@ prepare() {
     if ! as_user test -r "$tests/run.sh"; then
         rm -rf "$work/test" "$work/docs"
         cp -R test docs "$work/"
+        chmod -R a+rX "$work/test" "$work/docs"
         tests=$work/test
     fi
     pgxs=$pkglibdir/pgxs/src/test
