@@ -323,7 +323,7 @@ tsdb_eval_aggregate(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, E
 		case TSDB_AGG_COUNT_VALUES:
 			return tsdb_eval_count_values(ev, expr, &input, result);
 		case TSDB_AGG_QUANTILE:
-			warn_of_quantiles(ev, aggregate->param, param, grid->n);
+			warn_of_quantiles(ev, tsdb_expr_unwrap(aggregate->param), param, grid->n);
 			break;
 		default:
 			break;

@@ -235,7 +235,7 @@ warn_of_ratio(Evaluator *ev, TsdbRange position, double ratio, int cap)
 static TsdbStatus
 check_params(Evaluator *ev, const TsdbExpr *expr, const double *param, size_t n, bool *is_empty)
 {
-	TsdbRange	position = expr->aggregate.param->range;
+	TsdbRange	position = tsdb_expr_unwrap(expr->aggregate.param)->range;
 	ParamRange	range = range_of_params(param, n);
 	char		number[TSDB_NUMBER_MAX];
 

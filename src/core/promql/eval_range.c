@@ -178,11 +178,20 @@ drop_marked_names(Evaluator *ev, EvalMatrix *matrix)
 			matrix->rows[i].labels = tsdb_eval_without_name(ev->arena, matrix->rows[i].labels);
 }
 
+/* The first argument; Prometheus puts another node in place of a subquery, which has lost its position. */
+static TsdbRange
+position_for_notes(const TsdbExpr *expr)
+{
+	const TsdbExpr *first = tsdb_expr_unwrap(expr->call.args[0]);
+
+	return first->kind == TSDB_EXPR_SUBQUERY ? (TsdbRange){0, 0} : first->range;
+}
+
 TsdbStatus
 tsdb_eval_range_call(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
 {
 	const RangeEntry *entry = &entries[expr->call.function->id];
-	RangeCall	call = {.ev = ev, .expr = expr, .position = expr->call.args[0]->range, .grid = *grid};
+	RangeCall	call = {.ev = ev, .expr = expr, .position = position_for_notes(expr), .grid = *grid};
 	EvalRange	range;
 	bool		stay_distinct;
 

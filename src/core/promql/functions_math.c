@@ -20,6 +20,21 @@ to_radians(double x)
 	return x * PI / 180;
 }
 
+#define LARGE 21					/* from here on exp(-x) does not show in exp(x) */
+
+/* As in Go the exponential comes first, which overflows a little earlier than the result. */
+static double
+hyperbolic_cosine(double x)
+{
+	return fabs(x) > LARGE ? exp(fabs(x)) * 0.5 : cosh(x);
+}
+
+static double
+hyperbolic_sine(double x)
+{
+	return fabs(x) > LARGE ? copysign(exp(fabs(x)) * 0.5, x) : sinh(x);
+}
+
 /* Zeros keep their sign, and NaN stays. */
 static double
 sign_of(double x)
@@ -51,7 +66,7 @@ math_function(TsdbFunctionId id)
 		case TSDB_FN_COS:
 			return cos;
 		case TSDB_FN_COSH:
-			return cosh;
+			return hyperbolic_cosine;
 		case TSDB_FN_DEG:
 			return to_degrees;
 		case TSDB_FN_EXP:
@@ -71,7 +86,7 @@ math_function(TsdbFunctionId id)
 		case TSDB_FN_SIN:
 			return sin;
 		case TSDB_FN_SINH:
-			return sinh;
+			return hyperbolic_sine;
 		case TSDB_FN_SQRT:
 			return sqrt;
 		case TSDB_FN_TAN:
