@@ -29,7 +29,8 @@ sub new
 	die "fork: $!" unless defined $self->{pid};
 	if ($self->{pid} == 0)
 	{
-		# nothing of the test may be cleaned up here
+		# a group of its own, to end with all connections; nothing of the test may be cleaned up here
+		setpgrp(0, 0);
 		$SIG{TERM} = $SIG{INT} = 'DEFAULT';
 		$SIG{CHLD} = 'IGNORE';
 		$self->_serve($socket);
@@ -46,7 +47,7 @@ sub stop
 {
 	my ($self) = @_;
 	return unless $self->{pid};
-	kill 'TERM', $self->{pid};
+	kill '-TERM', $self->{pid};
 	waitpid $self->{pid}, 0;
 	$self->{pid} = undef;
 	return;
