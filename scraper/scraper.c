@@ -81,6 +81,7 @@ static bool prepare_request(Scraper *scraper, Target *target);
 static void start_due(Scraper *scraper, int64 now);
 static void start_scrape(Scraper *scraper, Target *target, int64 now);
 static void take_scrape(Scraper *scraper, PgtsdbTransfer *transfer, int64 now);
+static void scrape_server(Scraper *scraper, Target *target);
 static void add_to_batch(Scraper *scraper, Target *target, int64 now);
 static bool batch_is_ready(const Scraper *scraper, int64 now);
 static void store_batch(Scraper *scraper);
@@ -333,6 +334,11 @@ start_scrape(Scraper *scraper, Target *target, int64 now)
 
 	memset(scrape, 0, sizeof(*scrape));
 	scrape->time = now - target->due <= tolerance ? target->due : now;
+	if (target->settings->url == NULL)
+	{
+		scrape_server(scraper, target);
+		return;
+	}
 	if (prepare_request(scraper, target) && pgtsdb_transfer_start(target->transfer, target->settings->timeout_ms))
 	{
 		target->state = TARGET_SCRAPING;
@@ -341,6 +347,19 @@ start_scrape(Scraper *scraper, Target *target, int64 now)
 	}
 	strlcpy(scrape->error, "out of memory", sizeof(scrape->error));
 	add_to_batch(scraper, target, now);
+}
+
+/* The server itself has no need of the network. */
+static void
+scrape_server(Scraper *scraper, Target *target)
+{
+	int64		started = now_ms();
+
+	if (!pgtsdb_worker_unit_timed(scraper->worker, "reading the server's own metrics",
+								  (int) target->settings->timeout_ms, pgtsdb_collect_own_metrics, &target->own_body))
+		strlcpy(target->scrape.error, pgtsdb_worker_last_error(scraper->worker, NULL), sizeof(target->scrape.error));
+	target->scrape.seconds = (double) (now_ms() - started) / 1000;
+	add_to_batch(scraper, target, now_ms());
 }
 
 static bool
@@ -520,12 +539,21 @@ report_status(const Target *target, const ScrapeOutcome *outcome)
 	pgtsdb_target_status_set(&status);
 }
 
+static void
+drop_body(Target *target)
+{
+	if (target->transfer != NULL)
+		pgtsdb_transfer_drop_body(target->transfer);
+	if (target->own_body != NULL)
+		pfree(target->own_body);
+	target->own_body = NULL;
+}
+
 /* Until its next tick. */
 static void
 go_on(Scraper *scraper, Target *target)
 {
-	if (target->transfer != NULL)
-		pgtsdb_transfer_drop_body(target->transfer);
+	drop_body(target);
 	target->state = TARGET_WAITING;
 	target->due = pgtsdb_target_next_tick(target, Max(now_ms(), target->due + 1));
 	pairingheap_add(scraper->schedule, &target->node);

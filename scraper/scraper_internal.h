@@ -45,7 +45,7 @@ typedef struct TargetSettings
 	MemoryContext context;		/* where all this lives */
 	uint64		fingerprint;	/* of the rows it was made from */
 	char	   *tenant_id;
-	char	   *url;
+	char	   *url;			/* NULL: this server itself */
 	char	   *origin;			/* what the groups of its series are named after */
 	TsdbLabels	labels;			/* job, instance and its own */
 	uint64		identity;		/* of its text with these labels */
@@ -63,7 +63,7 @@ typedef struct TargetSettings
 	char	   *token;
 } TargetSettings;
 
-/* What one scrape brought.  The body is in the target's transfer. */
+/* What one scrape brought, besides the body. */
 typedef struct Scrape
 {
 	int64		time;			/* milliseconds: that of its samples */
@@ -76,8 +76,9 @@ typedef struct Target
 {
 	pg_uuid_t	id;				/* first: key of the hash table */
 	TargetSettings *settings;
-	PgtsdbTransfer *transfer;
+	PgtsdbTransfer *transfer;	/* NULL before the first scrape, and of this server itself */
 	struct curl_slist *headers;
+	char	   *own_body;		/* of this server itself, instead of the transfer's; NULL: none */
 	TargetState state;
 	bool		found;			/* at the last look into the tables */
 	int64		due;			/* milliseconds; a tick of its interval */
@@ -101,6 +102,8 @@ typedef struct TargetRows
 extern TargetRows *pgtsdb_read_targets(PgtsdbWorker *worker);
 /* First tick of the target's interval at `now` or after it. */
 extern int64 pgtsdb_target_next_tick(const Target *target, int64 now);
+/* A unit of work: the page of tsdb.postgres_metrics().  arg is a char *, to a copy in worker->context. */
+extern void pgtsdb_collect_own_metrics(PgtsdbWorker *worker, void *arg);
 
 /* store.c */
 

@@ -144,6 +144,8 @@ store_leave(Storing *storing)
 static TsdbStr
 body_of(const Target *target)
 {
+	if (target->own_body != NULL)
+		return tsdb_str(target->own_body);
 	return (TsdbStr) {target->transfer->body, target->transfer->len};
 }
 

@@ -182,6 +182,19 @@ make_settings(const pg_uuid_t *id, HeapTuple row, TupleDesc desc)
 	return settings;
 }
 
+void
+pgtsdb_collect_own_metrics(PgtsdbWorker *worker, void *arg)
+{
+	char	   *page;
+
+	if (SPI_connect() != SPI_OK_CONNECT || SPI_execute("SELECT tsdb.postgres_metrics()", true, 1) != SPI_OK_SELECT ||
+		SPI_processed != 1)
+		elog(ERROR, "could not read the server's own metrics");
+	page = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+	*(char **) arg = MemoryContextStrdup(worker->context, page == NULL ? "" : page);
+	SPI_finish();
+}
+
 /* Of the text of all columns, and of the settings that stand in for nulls. */
 static uint64
 fingerprint_of_row(HeapTuple row, TupleDesc desc)
@@ -229,11 +242,14 @@ static char *
 make_url(HeapTuple row, TupleDesc desc, const char *address)
 {
 	StringInfoData url;
+	char	   *scheme = column_text(row, desc, COLUMN_SCHEME);
 	bool		isnull;
 	Datum		params = SPI_getbinval(row, desc, COLUMN_PARAMS, &isnull);
 
+	if (strcmp(scheme, "postgres") == 0)
+		return NULL;
 	initStringInfo(&url);
-	appendStringInfo(&url, "%s://%s%s", column_text(row, desc, COLUMN_SCHEME), address, column_text(row, desc, COLUMN_PATH));
+	appendStringInfo(&url, "%s://%s%s", scheme, address, column_text(row, desc, COLUMN_PATH));
 	/* the trigger has refused anything that is not an object */
 	if (!isnull)
 		(void) pgtsdb_json_pairs(DatumGetJsonbP(params), true, append_parameter, &url);

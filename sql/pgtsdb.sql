@@ -375,6 +375,7 @@ CREATE TABLE tsdb.scrape_targets (
 COMMENT ON TABLE tsdb.scrape_targets IS 'what is scraped: job_name and address are enough';
 COMMENT ON COLUMN tsdb.scrape_targets.job_name IS 'the label job of its series, and the row of scrape_configs that holds for it';
 COMMENT ON COLUMN tsdb.scrape_targets.address IS 'host:port, the label instance of its series';
+COMMENT ON COLUMN tsdb.scrape_targets.scheme IS 'http or https; postgres, with the address self, is this server itself';
 COMMENT ON COLUMN tsdb.scrape_targets.labels IS 'labels added to all its series; job and instance may be set here';
 COMMENT ON COLUMN tsdb.scrape_targets.status IS 'ACTIVE, or PAUSED: not scraped, and its series end with stale markers';
 
@@ -642,10 +643,56 @@ COMMENT ON COLUMN tsdb.worker_status.errors IS 'units of work that failed';
 COMMENT ON COLUMN tsdb.worker_status.last_error IS 'shown to members of pgtsdb_admin and pg_read_all_stats only';
 COMMENT ON COLUMN tsdb.worker_status.restart_at IS 'when the launcher starts it again, while it waits for that';
 
+-- Statistics views differ between majors; whatever numbers they have become metrics of their names.
+CREATE FUNCTION tsdb.postgres_metrics() RETURNS text
+    LANGUAGE sql VOLATILE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH samples (metric, labels, value) AS (
+        SELECT 'pg_up', '', '1'
+        UNION ALL
+        SELECT 'pg_postmaster_start_time_seconds', '', extract(epoch FROM pg_postmaster_start_time())::text
+        UNION ALL
+        SELECT 'pg_stat_database_' || n.key, format('{datname="%s"}', replace(replace(d.datname, '\', '\\'), '"', '\"')), n.value
+          FROM pg_stat_database d, jsonb_each_text(to_jsonb(d) - '{datid,datname,stats_reset,checksum_last_failure}'::text[]) n
+         WHERE d.datname IS NOT NULL AND n.value IS NOT NULL
+        UNION ALL
+        SELECT 'pg_database_size_bytes', format('{datname="%s"}', replace(replace(datname, '\', '\\'), '"', '\"')),
+               pg_database_size(oid)::text
+          FROM pg_database WHERE datallowconn
+        UNION ALL
+        SELECT 'pg_stat_bgwriter_' || n.key, '', n.value
+          FROM pg_stat_bgwriter b, jsonb_each_text(to_jsonb(b) - 'stats_reset') n
+        UNION ALL
+        SELECT 'pg_stat_wal_' || n.key, '', n.value
+          FROM pg_stat_wal w, jsonb_each_text(to_jsonb(w) - 'stats_reset') n
+        UNION ALL
+        SELECT 'pg_stat_activity_count', format('{state="%s"}', COALESCE(state, 'none')), count(*)::text
+          FROM pg_stat_activity GROUP BY state
+        UNION ALL
+        SELECT n.key, format('{worker="%s",slot="%s",database="%s"}', w.worker, w.slot,
+                             replace(replace(COALESCE(w.database, ''), '\', '\\'), '"', '\"')), n.value
+          FROM tsdb.worker_statistics() w,
+               LATERAL (VALUES ('pgtsdb_worker_units_total', w.units_done::text),
+                               ('pgtsdb_worker_errors_total', w.errors::text)) n (key, value)
+    ),
+    families AS (
+        SELECT metric, string_agg(metric || labels || ' ' || value || E'\n', '' ORDER BY labels) AS lines
+          FROM samples GROUP BY metric
+    )
+    SELECT string_agg(format(E'# TYPE %s %s\n', metric,
+                             CASE WHEN metric IN ('pg_up', 'pg_postmaster_start_time_seconds', 'pg_database_size_bytes',
+                                              'pg_stat_database_numbackends', 'pg_stat_activity_count')
+                                  THEN 'gauge' ELSE 'counter' END) || lines, '' ORDER BY metric)
+      FROM families
+$$;
+COMMENT ON FUNCTION tsdb.postgres_metrics() IS 'metrics of this server in Prometheus text format, from its statistics views: what a target with scheme ''postgres'' and address ''self'' gives';
+REVOKE ALL ON FUNCTION tsdb.postgres_metrics() FROM PUBLIC;
+
 CREATE VIEW tsdb.targets WITH (security_invoker = true) AS
     SELECT t.tenant_id, t.job_name, t.address,
            pg_catalog.concat(COALESCE(t.scheme, c.scheme, 'http'), '://', t.address,
-                             COALESCE(t.metrics_path, c.metrics_path, '/metrics')) AS scrape_url,
+                             CASE WHEN t.scheme = 'postgres' THEN '' ELSE COALESCE(t.metrics_path, c.metrics_path, '/metrics') END)
+               AS scrape_url,
            pg_catalog.jsonb_build_object('job', t.job_name, 'instance', t.address) OPERATOR(pg_catalog.||) t.labels AS labels,
            CASE WHEN t.status = 'PAUSED' OR c.status = 'PAUSED' THEN 'paused' ELSE COALESCE(s.health, 'unknown') END AS health,
            s.last_scrape, s.last_scrape_duration, s.samples, s.series, s.rejected, s.last_error,
@@ -679,6 +726,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON tsdb.scrape_configs, tsdb.scrape_targets
 GRANT SELECT (tenant_id, secret_name), INSERT, UPDATE, DELETE ON tsdb.secrets TO PUBLIC;
 GRANT SELECT ON tsdb.targets, tsdb.notification_log TO PUBLIC;
 GRANT SELECT ON tsdb.secrets TO pgtsdb_admin;
+GRANT EXECUTE ON FUNCTION tsdb.postgres_metrics() TO pgtsdb_admin, pg_monitor;
 
 -- Row policies tell which rows.
 GRANT SELECT, INSERT, UPDATE, DELETE ON tsdb.alert_rules TO PUBLIC;

@@ -137,6 +137,15 @@ like($request, qr{^Authorization: Basic cmVhZGVyOm9wZW5zZXNhbWU=}m, 'credentials
 is($node->safe_psql('postgres', "SELECT count(*) FROM tsdb.targets t WHERE t::text LIKE '%opensesame%'"), 0,
 	'which are shown nowhere');
 
+# ---- this server itself ----
+
+$node->safe_psql('postgres', q{INSERT INTO tsdb.scrape_targets (job_name, address, scheme) VALUES ('postgres', 'self', 'postgres')});
+wait_for_health('postgres', 'up');
+is(value_of('pg_up{instance="self", job="postgres"}'), 1, 'it is up');
+cmp_ok(value_of('pg_stat_database_xact_commit{datname="postgres"}'), '>', 0, 'its statistics are stored');
+cmp_ok(value_of('pgtsdb_worker_units_total{worker="scraper"}'), '>', 0, 'and those of its workers');
+is($node->safe_psql('postgres', q{SELECT rejected FROM tsdb.targets WHERE job_name = 'postgres'}), 0, 'all lines are good');
+
 # ---- what is refused at once ----
 
 sub refused

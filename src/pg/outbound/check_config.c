@@ -22,6 +22,7 @@
 #include "pg/config_values.h"
 #include "pg/errors.h"
 #include "pg/outbound/outbound.h"
+#include "pg/tenant.h"
 #include "pg/worker/worker.h"
 
 /* A row under check. */
@@ -199,6 +200,22 @@ check_credentials(const Row *row)
 		refuse("password_secret", password, "basic_auth_user is missing", NULL);
 }
 
+/* The server's own metrics show all databases, so not everybody who administers a tenant may have them. */
+static void
+check_scheme(const Row *row)
+{
+	char	   *scheme = get_text(row, "scheme");
+	char	   *address = get_text(row, "address");
+
+	if (scheme == NULL || strcmp(scheme, "postgres") != 0 || address == NULL)
+		check_one_of(row, "scheme", "http", "https");
+	else if (strcmp(address, "self") != 0)
+		refuse("address", address, "with the scheme \"postgres\" it must be \"self\"",
+			   "Only this server itself can be a target without an exporter.");
+	else
+		pgtsdb_require_admin("scrape the server itself");
+}
+
 PG_FUNCTION_INFO_V1(pgtsdb_check_scrape_config);
 
 Datum
@@ -217,7 +234,7 @@ pgtsdb_check_scrape_config(PG_FUNCTION_ARGS)
 		refuse("metrics_path", path, "it is not an absolute path", "Write for instance /metrics.");
 	if (interval > 0 && timeout > interval)
 		refuse("scrape_timeout", NULL, "it is longer than the scrape_interval", NULL);
-	check_one_of(&row, "scheme", "http", "https");
+	check_scheme(&row);
 	check_one_of(&row, "status", "ACTIVE", "PAUSED");
 	check_objects(&row);
 	check_limits(&row);
