@@ -48,7 +48,7 @@ my %crash = (
 			q{SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'sender%' ORDER BY random() LIMIT 1});
 		kill 9, $pid if $pid;
 		usleep(100_000);
-		$node->poll_query_until('postgres', 'SELECT true') or BAIL_OUT('no recovery after the crash of a backend');
+		answers_again($node);
 	});
 my @ways = sort keys %crash;
 

@@ -16,9 +16,10 @@ END
 # The running workers: "worker slot" => pid.
 sub workers
 {
-	my ($rc, $out) = $node->psql('postgres',
+	answers_again($node);
+	my $out = psql_if_it_answers($node,
 		q{SELECT worker, slot, pid FROM tsdb.worker_status WHERE pid IS NOT NULL AND state IN ('idle', 'working')});
-	return map { my ($worker, $slot, $pid) = split /\|/; ("$worker $slot" => $pid) } split /\n/, $out // '';
+	return map { my ($worker, $slot, $pid) = split /\|/; ("$worker $slot" => $pid) } split /\n/, $out;
 }
 
 my @all = ('compactor 0', 'launcher 0', 'notifier 0', 'ruler 0', 'scraper 0');

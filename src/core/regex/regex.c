@@ -264,6 +264,8 @@ expand(const TsdbRegex *regex, TsdbStr text, TsdbStr template, TsdbBuffer *resul
 bool
 tsdb_regex_replace(const TsdbRegex *regex, TsdbStr text, TsdbStr replacement, TsdbBuffer *result)
 {
+	if (text.len == 0)
+		text.data = "";			/* groups are offsets from it */
 	if (!run(regex, text))
 		return false;
 	expand(regex, text, replacement, result);

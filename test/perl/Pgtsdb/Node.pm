@@ -10,7 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
-our @EXPORT = qw(pgtsdb_node start_again dump_of_storage contents_of wait_until);
+our @EXPORT = qw(pgtsdb_node start_again answers_again psql_if_it_answers dump_of_storage contents_of wait_until);
 
 # A started server with the extension in database postgres.  With settings => "..." these lines come last in
 # postgresql.conf; with workers => 1 the background workers run on database postgres, else none do.
@@ -58,6 +58,19 @@ sub start_again
 	return $node->start;
 }
 
+# Waits for the end of recovery after the crash of a backend.  psql would read its query from a pipe, and when the server
+# refuses it, it may end before the query is in the pipe, which ends this process too.
+sub answers_again
+{
+	my ($node) = @_;
+	for (1 .. 600)
+	{
+		return 1 if system('pg_isready', '-q', '-d', $node->connstr('postgres')) == 0;
+		usleep(100_000);
+	}
+	BAIL_OUT('no recovery after a crash');
+}
+
 sub wait_until
 {
 	my ($what, $seconds, $condition) = @_;
@@ -67,6 +80,14 @@ sub wait_until
 		usleep(100_000);
 	}
 	return fail("$what within $seconds s");
+}
+
+# psql(), or nothing when the server was refusing just then (see answers_again()).
+sub psql_if_it_answers
+{
+	my ($node, $query) = @_;
+	my ($rc, $out) = eval { $node->psql('postgres', $query) };
+	return defined $rc && $rc == 0 ? $out : '';
 }
 
 # One line per row of a query, as psql writes them.
