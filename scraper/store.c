@@ -32,6 +32,7 @@
 /* One scrape on its way into storage. */
 typedef struct Storing
 {
+	const PgtsdbTenant *tenant;
 	PgtsdbIngest *ingest;
 	Target	   *target;
 	ScrapeOutcome *outcome;
@@ -89,6 +90,7 @@ store_tenant(PgtsdbWorker *worker, ScrapeBatch *batch, int first, int end)
 	};
 	PgtsdbIngestResult result;
 	Storing		storing = {
+		.tenant = tenant,
 		.ingest = pgtsdb_ingest_begin(&options),
 		.storage = tsdb_local_table(TSDB_TABLE_SERIES, tenant->parts[0]),
 		.kept = worker->unit_context,
@@ -388,6 +390,16 @@ store_reports(Storing *storing, int64 added)
 	pfree(text.data);
 }
 
+/* Not so after the target, or the part, was given to another tenant. */
+static bool
+is_own_part(const PgtsdbTenant *tenant, int32 part)
+{
+	for (int i = 0; i < tenant->n_parts; i++)
+		if (tenant->parts[i] == part)
+			return true;
+	return false;
+}
+
 /* For each series that was known and is not there still. */
 static void
 store_stale_markers(Storing *storing, const SeriesSet *known, const SeriesSet *still)
@@ -403,7 +415,7 @@ store_stale_markers(Storing *storing, const SeriesSet *known, const SeriesSet *s
 	{
 		int			order = j == still->n ? -1 : pgtsdb_series_ref_compare(&known->refs[i], &still->refs[j]);
 
-		if (order < 0)
+		if (order < 0 && is_own_part(storing->tenant, known->refs[i].part))
 			pgtsdb_ingest_append(storing->ingest, known->refs[i], storing->target->scrape.time, marker);
 		if (order <= 0)
 			i++;

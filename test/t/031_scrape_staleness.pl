@@ -58,6 +58,18 @@ $node->safe_psql('postgres', q{UPDATE tsdb.scrape_targets SET labels = '{"env": 
 becomes('stays{env="b"}', 1, 'new labels');
 becomes('stays{env=""}', 'none', 'the series without them end');
 
+# ---- the target goes to another tenant, and back ----
+
+$node->safe_psql('postgres', q{SELECT tsdb.create_tenant('other'); UPDATE tsdb.scrape_targets SET tenant_id = 'other'});
+wait_until('the other tenant has its series', 20, sub {
+	$node->safe_psql('postgres', q{SET pgtsdb.tenant = 'other'; SELECT value FROM tsdb.promql('stays')}) eq '1';
+});
+$node->safe_psql('postgres', q{UPDATE tsdb.scrape_targets SET tenant_id = 'default'});
+my $moved = @{ $http->requests('/metrics') };
+wait_until('it is scraped for the first one again', 20, sub { @{ $http->requests('/metrics') } > $moved + 1 });
+is($node->safe_psql('postgres', "SELECT errors FROM tsdb.worker_status WHERE worker = 'scraper'"), 0,
+	'no unit of the scraper has failed');
+
 # ---- the worker is killed: nothing ends, and scraping goes on ----
 
 my $worker = q{SELECT pid FROM tsdb.worker_status WHERE worker = 'scraper'};
