@@ -16,7 +16,8 @@
  *	 must run in the main thread only, so all signals are blocked while libcurl
  *	 runs, and its threads inherit that.  CURLOPT_NOSIGNAL keeps libcurl from SIGALRM.
  * - Sockets count against the limit of open files that the server's own file
- *	 descriptors are taken from: libcurl gets at most half of it.
+ *	 descriptors are taken from.  A worker raises its own limit as far as it may,
+ *	 since hundreds of hanging targets hold a socket each, and libcurl gets half of it.
  */
 #include "postgres.h"
 
@@ -78,6 +79,7 @@ pgtsdb_transfers_create(void)
 	PgtsdbTransfers *loop = MemoryContextAllocZero(TopMemoryContext, sizeof(PgtsdbTransfers));	/* as long as the process */
 	sigset_t	signals;
 	bool		ready;
+	long		limit;
 
 	if (!AcquireExternalFD())
 		ereport(FATAL,
@@ -106,8 +108,9 @@ pgtsdb_transfers_create(void)
 	curl_multi_setopt(loop->multi, CURLMOPT_SOCKETDATA, loop);
 	curl_multi_setopt(loop->multi, CURLMOPT_TIMERFUNCTION, on_timer);
 	curl_multi_setopt(loop->multi, CURLMOPT_TIMERDATA, loop);
-	curl_multi_setopt(loop->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connection_limit());
-	curl_multi_setopt(loop->multi, CURLMOPT_MAXCONNECTS, connection_limit());
+	limit = connection_limit();
+	curl_multi_setopt(loop->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, limit);
+	curl_multi_setopt(loop->multi, CURLMOPT_MAXCONNECTS, limit);
 	return loop;
 }
 
@@ -115,9 +118,18 @@ static long
 connection_limit(void)
 {
 	struct rlimit files;
+	rlim_t		wanted = 2 * MAX_CONNECTIONS;
 
-	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
 		return MAX_CONNECTIONS;
+	if (files.rlim_cur < wanted)
+	{
+		struct rlimit more = files;
+
+		more.rlim_cur = Min(files.rlim_max, wanted);
+		if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+			files = more;
+	}
 	return (long) Min(files.rlim_cur / 2, MAX_CONNECTIONS);
 }
 
