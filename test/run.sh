@@ -39,7 +39,7 @@ prepare() {
         tests=$work/test
     fi
     pgxs=$pkglibdir/pgxs/src/test
-    export PATH="$bindir:$PATH" LD_LIBRARY_PATH="${LD_LIBRARY_PATH:-}"
+    export PATH="$bindir:$PATH" LC_ALL=C
 }
 
 # A folder of the layer that the servers' account owns.
@@ -47,6 +47,18 @@ layer_folder() {
     rm -rf "${work:?}/$1"
     mkdir "$work/$1"
     give_to_user "$work/$1"
+}
+
+# internal_errors LAYER LOG...: no message of ours may be an internal error, whatever it was that the user did.  The servers
+# of the tests log the SQLSTATE behind the process id.
+internal_errors() {
+    local layer=$1 found
+    shift
+    found=$(grep -hE '\] XX000 ' "$@" | head -20 || true)
+    [ -n "$found" ] || return 0
+    say "internal errors in the server's log:"
+    printf '%s\n' "$found"
+    count "$layer, internal errors" 0 1
 }
 
 # regress LAYER PROGRAM INPUTDIR TEST...: pg_regress and the isolation tester speak alike.
@@ -61,6 +73,7 @@ regress() {
     # up to 15: "test name ... ok"; from 16 on TAP
     count "$layer" "$(lines '^(test .*|ok [0-9].*) \.\.\. ok|^ok +[0-9]' "$log")" \
         "$(lines '^(test|     ) .* \.\.\. (FAILED|failed)|^not ok +[0-9]' "$log")"
+    internal_errors "$layer" "$work/$layer/log/postmaster.log"
 }
 
 names() { find "$1" -name "*.$2" -exec basename {} ".$2" \; | sort; }
@@ -92,6 +105,7 @@ run_prove() {
     local bad; bad=$(awk '(/^not ok / && !/# TODO/) || /\(Wstat: [1-9].* Failed: 0\)$/ { n++ } END { print n + 0 }' "$log")
     grep -q '^Result: PASS' "$log" || [ "$bad" != 0 ] || bad=1
     count prove "$(lines '^ok [0-9]+( -|$)' "$log")" "$bad"
+    internal_errors prove "$work"/prove/tmp_check/log/*.log
 }
 
 run_unit() {

@@ -27,6 +27,7 @@ pgtsdb.databases = '$databases'
 timezone = 'UTC'
 restart_after_crash = on
 log_statement = none
+log_line_prefix = '%m [%p] %e %q%a '
 END
 	$node->start;
 	$node->safe_psql('postgres', 'CREATE EXTENSION pgtsdb');

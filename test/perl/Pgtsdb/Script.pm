@@ -26,7 +26,8 @@ sub parse_duration
 {
 	my ($text) = @_;
 	return POSIX::floor($text * 1000 + 0.5) if $text =~ /^-?\d+(?:\.\d+)?$/;
-	my ($sign, $rest, $sum) = ($text =~ /^(-?)((?:\d+(?:ms|[smhdwy]))+)$/, 0) or die "bad duration \"$text\"\n";
+	my ($sign, $rest) = $text =~ /^(-?)((?:\d+(?:ms|[smhdwy]))+)$/ or die "bad duration \"$text\"\n";
+	my $sum = 0;
 	$sum += $1 * $UNIT{$2} while $rest =~ /(\d+)(ms|[smhdwy])/g;
 	return $sign ? -$sum : $sum;
 }
