@@ -108,6 +108,17 @@ SELECT to_regclass('tsdb.head');
 SELECT tsdb.push_text('first_sample 1');
 SELECT tsdb.drop_storage();
 SELECT tsdb.drop_storage();
+
+-- A session outlives the extension: nothing it keeps is of the one that was dropped.
+SELECT tsdb.push_text('kept 1', at => '2024-01-01');
+CALL tsdb.compact(true);
+SELECT tsdb.drop_storage();
+DROP EXTENSION pgtsdb;
+CREATE EXTENSION pgtsdb;
+SELECT tsdb.push_text('kept 2', at => '2024-01-01');
+CALL tsdb.compact(true);
+SELECT value FROM tsdb.promql('kept', '2024-01-01');
+SELECT tsdb.drop_storage();
 DROP EXTENSION pgtsdb;
 
 -- Labels are UTF-8, and so must be the database.

@@ -10,6 +10,7 @@
 
 #include "pg/storage/statement.h"
 
+static bool has_types(SPIPlanPtr plan, int n_args, const Oid *types);
 static Datum fixed_array(const void *values, int n, Oid element_type, Size element_size);
 
 uint64
@@ -17,6 +18,12 @@ pgtsdb_statement_run(PgtsdbStatement *statement, int n_args, Oid *types, Datum *
 {
 	int			result;
 
+	/* The oid of a type of ours changes when the extension is dropped and made again. */
+	if (statement->plan != NULL && !has_types(statement->plan, n_args, types))
+	{
+		SPI_freeplan(statement->plan);
+		statement->plan = NULL;
+	}
 	if (statement->plan == NULL)
 	{
 		SPIPlanPtr	plan = SPI_prepare(statement->sql, n_args, types);
@@ -29,6 +36,15 @@ pgtsdb_statement_run(PgtsdbStatement *statement, int n_args, Oid *types, Datum *
 	if (result != statement->expected)
 		elog(ERROR, "\"%s\" failed: %s", statement->sql, SPI_result_code_string(result));
 	return SPI_processed;
+}
+
+static bool
+has_types(SPIPlanPtr plan, int n_args, const Oid *types)
+{
+	for (int i = 0; i < n_args; i++)
+		if (SPI_getargtypeid(plan, i) != types[i])
+			return false;
+	return true;
 }
 
 Datum

@@ -11,7 +11,7 @@
 
 #define PGTSDB_MAX_STATEMENT_ARGS 8
 
-/* A static object per statement; the plan lives as long as the backend. */
+/* A static object per statement; the plan lives as long as the backend, or until its types are others. */
 typedef struct PgtsdbStatement
 {
 	/*
@@ -24,8 +24,8 @@ typedef struct PgtsdbStatement
 } PgtsdbStatement;
 
 /*
- * Runs it within SPI_connect() .. SPI_finish(); types are those of the first call.  Answers the number of
- * rows; results are in SPI_tuptable.
+ * Runs it within SPI_connect() .. SPI_finish().  Answers the number of rows; results
+ * are in SPI_tuptable.
  */
 extern uint64 pgtsdb_statement_run(PgtsdbStatement *statement, int n_args, Oid *types, Datum *values);
 
