@@ -16,6 +16,9 @@
 #error "pgtsdb needs PostgreSQL 15 to 18"
 #endif
 
+/* The server that this library was compiled for, minor version included: 150018. */
+#define PGTSDB_BUILT_FOR PG_VERSION_NUM
+
 /* PostgreSQL 18 (3691edfab9): pg_attribute_noreturn() behind a declaration became pg_noreturn before it. */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn pg_attribute_noreturn()

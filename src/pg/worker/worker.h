@@ -33,6 +33,8 @@
 
 #include "datatype/timestamp.h"
 
+#include "pg/compat.h"
+
 typedef enum PgtsdbWorkerKind
 {
 	PGTSDB_WORKER_LAUNCHER,
@@ -52,7 +54,7 @@ typedef enum PgtsdbWorkerKind
  * a structure in shared memory changes.
  */
 #define PGTSDB_SHARED_LAYOUT 1
-#define PGTSDB_BUILD_ID (((uint64) PG_VERSION_NUM << 32) | PGTSDB_SHARED_LAYOUT)
+#define PGTSDB_BUILD_ID (((uint64) PGTSDB_BUILT_FOR << 32) | PGTSDB_SHARED_LAYOUT)
 
 /* ---- the life of a worker (worker.c) ---- */
 
