@@ -39,8 +39,11 @@ tsdb_eval_count_samples(Evaluator *ev, size_t rows, size_t steps)
 	size_t		left = ev->options.max_samples - ev->samples;
 
 	if (steps != 0 && rows > left / steps)
-		return tsdb_fail(ev->error, TSDB_ERR_LIMIT,
-						 "query processing would load too many samples into memory in query execution");
+	{
+		tsdb_fail(ev->error, TSDB_ERR_LIMIT, "query processing would load too many samples into memory in query execution");
+		tsdb_error_hint(ev->error, "Ask for fewer series, a shorter range or a longer step.");
+		return ev->error->code;
+	}
 	ev->samples += rows * steps;
 	return TSDB_OK;
 }
