@@ -38,6 +38,8 @@ SELECT count(*) FROM tsdb.series WHERE metric_name LIKE 'd\_%';
 -- What cannot be done.
 SELECT tsdb.delete_series('d_metric{');
 SELECT tsdb.delete_series(NULL);
+SELECT tsdb.delete_series('{}');
+SELECT tsdb.delete_series('{job=~".*"}', dry_run => true);
 BEGIN READ ONLY;
 SELECT tsdb.delete_series('d_metric', dry_run => true);
 SELECT tsdb.delete_series('d_metric');

@@ -48,6 +48,7 @@ typedef struct Deletion
 	int64		t_hi;
 } Deletion;
 
+static bool matches_nothing_in_particular(const Deletion *deletion);
 static int64 count_series(const Deletion *deletion, const PgtsdbTenant *tenant);
 static int64 delete_from_part(const Deletion *deletion, int32 part);
 static size_t select_series(const Deletion *deletion, int32 part, PgtsdbSeries **series);
@@ -87,6 +88,11 @@ pgtsdb_sql_delete_series(PG_FUNCTION_ARGS)
 	if (tsdb_promql_parse_selector(deletion.arena, tsdb_str(selector), &matchers, &deletion.n_matchers, &error) != TSDB_OK)
 		pgtsdb_raise_in(&error, selector);
 	deletion.matchers = matchers;
+	if (matches_nothing_in_particular(&deletion))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("selector \"%s\" would delete all series", selector),
+				 errhint("One matcher at least must refuse the empty value; {__name__!=\"\"} means all series.")));
 
 	if (dry_run)
 		touched = count_series(&deletion, tenant);
@@ -107,6 +113,16 @@ pgtsdb_sql_delete_series(PG_FUNCTION_ARGS)
 	MemoryContextSwitchTo(caller_context);
 	MemoryContextDelete(context);
 	PG_RETURN_INT64(touched);
+}
+
+/* As the evaluator refuses such selectors: mostly a value is missing that should have been there. */
+static bool
+matches_nothing_in_particular(const Deletion *deletion)
+{
+	for (size_t i = 0; i < deletion->n_matchers; i++)
+		if (!tsdb_matcher_matches(&deletion->matchers[i], TSDB_STR("")))
+			return false;
+	return true;
 }
 
 /* What would be touched: all that match, or those that have samples in the range. */
