@@ -86,7 +86,6 @@ plot() {
 ports() {
     pg_port=$(port postgres 5499)
     node_port=$(port node 19100)
-    pgx_port=$(port pg 19187)
     hook_port=$(port webhook 19093)
     conninfo="host=127.0.0.1 port=$pg_port user=postgres dbname=postgres passfile=$work/pgpass"
 }
@@ -146,14 +145,11 @@ start_exporter() {
 }
 
 start_helpers() {
-    # A checkout that the unprivileged user cannot read: it gets copies.
-    cp demo/webhook.pl demo/pg_exporter.pl "$work/"
-    chmod a+r "$work/webhook.pl" "$work/pg_exporter.pl"
+    # A checkout that the unprivileged user cannot read: it gets a copy.
+    cp demo/webhook.pl "$work/"
+    chmod a+r "$work/webhook.pl"
     start_exporter
     say "  node exporter      http://127.0.0.1:$node_port/metrics"
-    launch pg "pg_exporter.pl $pgx_port" perl "$work/pg_exporter.pl" "$pgx_port" "$bindir/psql" \
-        "$conninfo"
-    say "  PostgreSQL itself  http://127.0.0.1:$pgx_port/metrics"
     [ -e "$work/log/notifications" ] || { : > "$work/log/notifications" && give_to_user "$work/log/notifications"; }
     launch webhook "webhook.pl $hook_port" perl "$work/webhook.pl" "$hook_port" "$work/log/notifications"
     say "  webhook receiver   http://127.0.0.1:$hook_port/, writes to $work/log/notifications"
@@ -180,7 +176,7 @@ stop() {
         say "the demo does not run"
         return
     fi
-    for name in node pg webhook; do terminate $name; done
+    for name in node webhook; do terminate $name; done
     ! server_runs || as_user "$bindir/pg_ctl" -s -D "$work/run/data" -m fast stop
     remove_work .demo
     say "the demo is stopped and $top/.demo removed"

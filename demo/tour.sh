@@ -14,9 +14,9 @@ tour_extension() {
 
 tour_scraping() {
     step "5. scraping: a row is a target"
-    show "INSERT INTO tsdb.scrape_targets (job_name, address, scrape_interval)
-VALUES ('node',     '127.0.0.1:$node_port', '1 second'),
-       ('postgres', '127.0.0.1:$pgx_port', '1 second')
+    show "INSERT INTO tsdb.scrape_targets (job_name, scheme, address, scrape_interval)
+VALUES ('node',     'http',     '127.0.0.1:$node_port', '1 second'),
+       ('postgres', 'postgres', 'self',            '1 second')
 ON CONFLICT DO NOTHING"
     wait_for 60 "samples of both" "SELECT count(*) = 2 FROM tsdb.promql('up == 1')"
     show "SELECT job_name, address, health, samples FROM tsdb.targets ORDER BY job_name"
@@ -35,7 +35,7 @@ tour_promql() {
     plot 'sum by (mode) (rate(node_cpu_seconds_total{mode=~"user|system|iowait"}[3s]))' 60 "(labels->>'mode')"
     say
     plot 'rate(pg_stat_database_xact_commit{datname="postgres"}[5s])' 60 "'commits'"
-    plot 'rate(pg_wal_bytes_total[5s])' 60 "'WAL bytes'"
+    plot 'rate(pg_stat_wal_wal_bytes[5s])' 60 "'WAL bytes'"
 }
 
 notifications() { wc -l < "$work/log/notifications"; }
