@@ -1,6 +1,9 @@
 #!/bin/bash
 # packages.sh: installs what is missing of packages.txt, as root or through sudo.  Uses no network when all is there.
 #
+# packages.txt names the packages of PostgreSQL 15; when PG_CONFIG is that of another major of Debian's, whether
+# already there (its bindir tells) or not (its path does), they are that major's.
+#
 # Installing must not start anything: the postgresql package would make and start a cluster of its own, and the node
 # exporter a service.  So while apt runs, a policy-rc.d forbids starting services and createcluster.conf forbids the
 # cluster; both are put back afterwards.
@@ -9,16 +12,21 @@ cd "$(dirname "$0")/.."
 
 command -v dpkg-query >/dev/null || { echo "not a Debian system: the packages of packages.txt are yours to install"; exit 0; }
 
+pg_config=${PG_CONFIG:-pg_config}
+bindir=$("$pg_config" --bindir 2>/dev/null || dirname "$pg_config")
+major=$(sed -nE 's|^/usr/lib/postgresql/([0-9]+)/bin$|\1|p' <<<"$bindir")
+major=${major:-15}
+
 missing=()
 while read -r package; do
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
-done < <(sed 's/#.*//; /^[[:space:]]*$/d' packages.txt)
+done < <(sed "s/#.*//; /^[[:space:]]*\$/d; s/^\(postgresql-.*\)15\$/\1$major/" packages.txt)
 if [ ${#missing[@]} = 0 ]; then echo "packages: all there"; exit 0; fi
 echo "packages: installing ${missing[*]}"
 
 if [ "$(id -u)" != 0 ]; then
     command -v sudo >/dev/null || { echo "error: needs root or sudo to install: ${missing[*]}" >&2; exit 1; }
-    exec sudo -- bash "$0"
+    exec sudo -- env PG_CONFIG="$pg_config" bash "$0"
 fi
 
 export DEBIAN_FRONTEND=noninteractive
@@ -40,7 +48,7 @@ if [ ! -e $policy ]; then
     chmod 755 $policy
 fi
 case " ${missing[*]} " in
-    *" postgresql-15 "*)
+    *" postgresql-$major "*)
         apt_install postgresql-common
         cp -p $clusters $clusters.pgtsdb
         echo 'create_main_cluster = false' >> $clusters
