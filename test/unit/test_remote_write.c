@@ -234,6 +234,43 @@ START_TEST(broken_bodies_store_nothing)
 }
 END_TEST
 
+/* A hostile sender could make a body of a few kilobytes take gigabytes. */
+START_TEST(scattered_labels_take_memory_by_their_bytes)
+{
+	TsdbBuffer	request = new_buffer();
+	TsdbBuffer	series = new_buffer();
+	size_t		before;
+	char	   *log;
+
+	for (int i = 0; i < 10000; i++)
+	{
+		put_bytes(&series, 1, "", 0);
+		put_bytes(&series, 99, "", 0);
+	}
+	put_sample(&series, 5, 0);
+	put_bytes(&request, 1, series.data, series.len);
+	before = arena.acquired;
+	ck_assert_int_eq(decode(&request, &log), TSDB_OK);
+	ck_assert_str_eq(log, "!label set has 10000 labels, more than 1024 5:0\n");
+	ck_assert_uint_lt(arena.acquired - before, 32 * request.len);
+}
+END_TEST
+
+START_TEST(series_without_samples_take_no_memory)
+{
+	TsdbBuffer	request = new_buffer();
+	size_t		before;
+	char	   *log;
+
+	for (int i = 0; i < 10000; i++)
+		put_bytes(&request, 1, "", 0);
+	before = arena.acquired;
+	ck_assert_int_eq(decode(&request, &log), TSDB_OK);
+	ck_assert_str_eq(log, "");
+	ck_assert_uint_lt(arena.acquired - before, 32 * request.len);
+}
+END_TEST
+
 Suite *
 remote_write_suite(void)
 {
@@ -245,6 +282,8 @@ remote_write_suite(void)
 	tcase_add_test(tests, fields_may_come_in_any_order);
 	tcase_add_test(tests, bad_labels_concern_their_series_only);
 	tcase_add_test(tests, broken_bodies_store_nothing);
+	tcase_add_test(tests, scattered_labels_take_memory_by_their_bytes);
+	tcase_add_test(tests, series_without_samples_take_no_memory);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

@@ -116,6 +116,16 @@ skip_field(TsdbReader *reader, uint64_t tag)
 		reader->failed = true;
 }
 
+/* The tag of the next field; false at the end of the message, and when it is broken. */
+static bool
+next_field(TsdbReader *message, uint64_t *tag)
+{
+	if (message->failed || tsdb_reader_left(message) == 0)
+		return false;
+	*tag = tsdb_read_varint(message);
+	return !message->failed;
+}
+
 /* ---- labels, on demand ---- */
 
 static TsdbStatus
@@ -142,21 +152,19 @@ count_labels(TsdbStr raw)
 static bool
 read_label(TsdbReader message, TsdbLabel *label)
 {
-	*label = (TsdbLabel){{"", 0}, {"", 0}};
-	while (tsdb_reader_left(&message) > 0)
-	{
-		uint64_t	tag = tsdb_read_varint(&message);
+	uint64_t	tag;
 
+	*label = (TsdbLabel){{"", 0}, {"", 0}};
+	while (next_field(&message, &tag))
+	{
 		if (tag == TAG(1, WIRE_BYTES))
 			label->name = read_text(&message);
 		else if (tag == TAG(2, WIRE_BYTES))
 			label->value = read_text(&message);
 		else
 			skip_field(&message, tag);
-		if (message.failed)
-			return false;
 	}
-	return true;
+	return !message.failed;
 }
 
 /* `raw` is a run of label fields: one tag byte, length, message each. */
@@ -165,8 +173,11 @@ decode_labels(const TsdbWireSeries *series, TsdbArena *arena, TsdbLabels *labels
 {
 	TsdbReader	reader = tsdb_reader(series->raw.data, series->raw.len);
 	size_t		n = count_labels(series->raw);
-	TsdbLabel  *pairs = TSDB_NEW_ARRAY(arena, TsdbLabel, n);
+	TsdbLabel  *pairs;
 
+	if (n > TSDB_MAX_LABELS)
+		return tsdb_fail(error, TSDB_ERR_LABELS, "label set has %zu labels, more than %d", n, TSDB_MAX_LABELS);
+	pairs = TSDB_NEW_ARRAY(arena, TsdbLabel, n);
 	for (size_t i = 0; i < n; i++)
 	{
 		tsdb_read_u8(&reader);
@@ -195,21 +206,19 @@ more_room(TsdbArena *arena, void *array, size_t *room, size_t size)
 static bool
 walk_sample(TsdbReader message, TsdbSample *sample)
 {
-	*sample = (TsdbSample){0, 0};
-	while (tsdb_reader_left(&message) > 0)
-	{
-		uint64_t	tag = tsdb_read_varint(&message);
+	uint64_t	tag;
 
+	*sample = (TsdbSample){0, 0};
+	while (next_field(&message, &tag))
+	{
 		if (tag == TAG(1, WIRE_FIXED64))
 			sample->v = tsdb_double_from_bits(read_fixed64(&message));
 		else if (tag == TAG(2, WIRE_VARINT))
 			sample->t = (int64_t) tsdb_read_varint(&message);
 		else
 			skip_field(&message, tag);
-		if (message.failed)
-			return false;
 	}
-	return true;
+	return !message.failed;
 }
 
 static bool
@@ -222,24 +231,26 @@ add_sample(Walker *walker, TsdbReader message)
 
 /*
  * Label fields come in one run from every known sender; protobuf allows them
- * anywhere, and then they are copied together.
+ * anywhere, and then they are copied together, into a buffer that grows.
  */
 static void
-add_label_field(Walker *walker, TsdbStr *raw, const uint8_t *field, const uint8_t *end)
+add_label_field(Walker *walker, TsdbBuffer *joined, TsdbStr *raw, const uint8_t *field, const uint8_t *end)
 {
 	size_t		len = (size_t) (end - field);
-	char	   *joined;
 
 	if (raw->len == 0)
 		*raw = (TsdbStr){(const char *) field, len};
-	else if (raw->data + raw->len == (const char *) field)
+	else if (raw->data + raw->len == (const char *) field && joined->data == NULL)
 		raw->len += len;
 	else
 	{
-		joined = tsdb_alloc(walker->arena, raw->len + len);
-		memcpy(joined, raw->data, raw->len);
-		memcpy(joined + raw->len, field, len);
-		*raw = (TsdbStr){joined, raw->len + len};
+		if (joined->data == NULL)
+		{
+			tsdb_buffer_init(joined, walker->arena, 2 * (raw->len + len));
+			tsdb_buffer_append_str(joined, *raw);
+		}
+		tsdb_buffer_append(joined, field, len);
+		*raw = (TsdbStr){(const char *) joined->data, joined->len};
 	}
 }
 
@@ -247,22 +258,22 @@ static bool
 walk_series(Walker *walker, TsdbReader message)
 {
 	WireEntry  *entry;
+	TsdbBuffer	joined = {0};
+	const uint8_t *field = message.cursor;
+	uint64_t	tag;
 
 	if (walker->n_entries == walker->entries_room)
 		walker->entries = more_room(walker->arena, walker->entries, &walker->entries_room, sizeof(WireEntry));
 	entry = &walker->entries[walker->n_entries++];
 	*entry = (WireEntry){.series = {.raw = {"", 0}, .labels = decode_labels}, .first_sample = walker->n_samples};
-	while (tsdb_reader_left(&message) > 0)
+	while (next_field(&message, &tag))
 	{
-		const uint8_t *field = message.cursor;
-		uint64_t	tag = tsdb_read_varint(&message);
-
 		if (tag == TAG(1, WIRE_BYTES))
 		{
 			read_message(&message);
 			/* a tag written in more bytes than it needs would break the run of one-byte tags */
 			if (!message.failed && *field == TAG(1, WIRE_BYTES))
-				add_label_field(walker, &entry->series.raw, field, message.cursor);
+				add_label_field(walker, &joined, &entry->series.raw, field, message.cursor);
 			else
 				message.failed = true;
 		}
@@ -279,10 +290,14 @@ walk_series(Walker *walker, TsdbReader message)
 			entry->n_histograms += tag == TAG(4, WIRE_BYTES);
 			skip_field(&message, tag);
 		}
-		if (message.failed)
-			return false;
+		field = message.cursor;
 	}
+	if (message.failed)
+		return false;
 	entry->n_samples = walker->n_samples - entry->first_sample;
+	/* it would take many times the memory of its bytes, and say nothing */
+	if (entry->n_samples == 0 && entry->n_exemplars == 0 && entry->n_histograms == 0)
+		walker->n_entries--;
 	return true;
 }
 
@@ -293,15 +308,14 @@ walk_metadata(Walker *walker, TsdbReader message)
 		"unknown", "counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset"
 	};
 	TsdbMetadata *metadata;
+	uint64_t	tag;
 
 	if (walker->n_metadata == walker->metadata_room)
 		walker->metadata = more_room(walker->arena, walker->metadata, &walker->metadata_room, sizeof(TsdbMetadata));
 	metadata = &walker->metadata[walker->n_metadata++];
 	*metadata = (TsdbMetadata){.type = TSDB_STR("unknown")};
-	while (tsdb_reader_left(&message) > 0)
+	while (next_field(&message, &tag))
 	{
-		uint64_t	tag = tsdb_read_varint(&message);
-
 		if (tag == TAG(1, WIRE_VARINT))
 		{
 			uint64_t	type = tsdb_read_varint(&message);
@@ -316,10 +330,8 @@ walk_metadata(Walker *walker, TsdbReader message)
 			metadata->unit = read_text(&message);
 		else
 			skip_field(&message, tag);
-		if (message.failed)
-			return false;
 	}
-	return true;
+	return !message.failed;
 }
 
 static TsdbStatus
