@@ -179,7 +179,8 @@ look(Notifier *notifier, int64 now)
 			drop_message(delivery);
 		else if (done && !delivery->found && delivery->state == DELIVERY_IDLE)
 			hash_search(notifier->deliveries, &delivery->key, HASH_REMOVE, NULL);
-		else if (delivery->state == DELIVERY_IDLE)
+		/* after a look that failed, those that are due wait for the next one */
+		else if (done && delivery->state == DELIVERY_IDLE)
 			notifier->look_at = Min(notifier->look_at, Max(delivery->flush_at, delivery->retry_at));
 	}
 }

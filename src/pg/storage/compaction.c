@@ -55,6 +55,7 @@ typedef struct Window
 static bool guarded_step(PgtsdbCompaction *sweep);
 static void warn_of_damage(const PgtsdbCompaction *sweep, const ErrorData *error);
 static void commit_step(void);
+static void leave_group(PgtsdbCompaction *sweep);
 static bool find_next(PgtsdbCompaction *sweep, Window *window);
 static bool find_row(PgtsdbScan *scan, PgtsdbCompaction *sweep);
 static bool first_row(PgtsdbScan *scan, PgtsdbCompaction *sweep);
@@ -112,17 +113,18 @@ guarded_step(PgtsdbCompaction *sweep)
 	}
 	PG_CATCH();
 	{
+		PgtsdbCompaction failed = *sweep;
 		ErrorData  *error;
 
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
-		if (error->sqlerrcode != ERRCODE_DATA_CORRUPTED && error->sqlerrcode != ERRCODE_FEATURE_NOT_SUPPORTED)
+		if ((error->sqlerrcode != ERRCODE_DATA_CORRUPTED && error->sqlerrcode != ERRCODE_FEATURE_NOT_SUPPORTED) ||
+			!pgtsdb_compaction_skip(sweep))
 			ReThrowError(error);
-		warn_of_damage(sweep, error);
+		warn_of_damage(&failed, error);
 		FreeErrorData(error);
-		pgtsdb_compaction_skip(sweep);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
@@ -160,8 +162,17 @@ pgtsdb_compaction_start(PgtsdbCompaction *sweep, TimestampTz now, bool force, bo
 	sweep->from = PG_INT64_MIN;
 }
 
-void
+bool
 pgtsdb_compaction_skip(PgtsdbCompaction *sweep)
+{
+	if (!sweep->at_group)
+		return false;
+	leave_group(sweep);
+	return true;
+}
+
+static void
+leave_group(PgtsdbCompaction *sweep)
 {
 	/* the last group of all parts has none behind it, and then the next step finds nothing */
 	sweep->from = PG_INT64_MIN;
@@ -188,6 +199,7 @@ pgtsdb_compaction_step(PgtsdbCompaction *sweep)
 				 errmsg("compaction needs the isolation level READ COMMITTED"),
 				 errhint("Its snapshot has to be newer than the locks it takes.")));
 
+	sweep->at_group = false;
 	pgtsdb_act_as_owner(&caller);
 	while ((found = find_next(sweep, &window)))
 	{
@@ -201,7 +213,7 @@ pgtsdb_compaction_step(PgtsdbCompaction *sweep)
 			compact_window(sweep, &window);
 			break;
 		}
-		pgtsdb_compaction_skip(sweep);
+		leave_group(sweep);
 	}
 	pgtsdb_act_as_caller(&caller);
 	return found;
@@ -222,7 +234,7 @@ find_next(PgtsdbCompaction *sweep, Window *window)
 			find_window(sweep, window);
 			found = is_closed(sweep, window->t_hi);
 			if (!found)
-				pgtsdb_compaction_skip(sweep);
+				leave_group(sweep);
 		}
 		pgtsdb_scan_close(&scan);
 	}
@@ -244,7 +256,7 @@ find_row(PgtsdbScan *scan, PgtsdbCompaction *sweep)
 	if (first_row(scan, sweep))
 		return true;
 
-	pgtsdb_compaction_skip(sweep);
+	leave_group(sweep);
 	pgtsdb_scan_clear(scan);
 	pgtsdb_scan_key_int4(scan, 1, BTEqualStrategyNumber, sweep->part);
 	pgtsdb_scan_key_int4(scan, 2, BTGreaterEqualStrategyNumber, sweep->group_id);
@@ -267,6 +279,7 @@ first_row(PgtsdbScan *scan, PgtsdbCompaction *sweep)
 	sweep->part = DatumGetInt32(pgtsdb_scan_value(scan, PGTSDB_HEAD_PART));
 	sweep->group_id = DatumGetInt32(pgtsdb_scan_value(scan, PGTSDB_HEAD_GROUP_ID));
 	sweep->from = DatumGetInt64(pgtsdb_scan_value(scan, PGTSDB_HEAD_TS));
+	sweep->at_group = true;
 	return true;
 }
 

@@ -38,6 +38,7 @@ typedef struct PgtsdbCompaction
 	int32		group_id;
 	int64		from;
 	bool		continues;		/* the last step left a part of its window for the next one */
+	bool		at_group;		/* the last step got as far as a group */
 
 	/* What it did so far, committed or not */
 	uint64		windows;
@@ -57,8 +58,11 @@ extern void pgtsdb_compaction_start(PgtsdbCompaction *sweep, TimestampTz now, bo
  */
 extern bool pgtsdb_compaction_step(PgtsdbCompaction *sweep);
 
-/* After an abort: leave the group that failed for the next sweep. */
-extern void pgtsdb_compaction_skip(PgtsdbCompaction *sweep);
+/*
+ * After an abort: leave the group that failed for the next sweep.  False: the step failed before it came to one, and so
+ * would the next.
+ */
+extern bool pgtsdb_compaction_skip(PgtsdbCompaction *sweep);
 
 /*
  * Leaves of chunks that get no more rows in the ordinary course: oids of those whose

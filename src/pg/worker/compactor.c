@@ -97,8 +97,7 @@ sweep(PgtsdbWorker *worker)
 		if (sqlstate == ERRCODE_T_R_SERIALIZATION_FAILURE && ++failures <= RETRIES)
 			continue;
 		failures = 0;
-		pgtsdb_compaction_skip(&compaction);
-		step.more = true;
+		step.more = pgtsdb_compaction_skip(&compaction);
 	}
 }
 
