@@ -303,7 +303,7 @@ start_sender(Storing *storing, uint64 identity, bool track)
 	pgtsdb_ingest_start_sender(storing->ingest, &sender);
 }
 
-/* "line 12: invalid value", or without a line when the error has no place. */
+/* "line 12: invalid value": the decoder tells of every rejected line where it begins. */
 static void
 describe_rejected(const Storing *storing, const TsdbError *error)
 {

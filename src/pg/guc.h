@@ -17,8 +17,8 @@ extern char *pgtsdb_external_url;
 extern int	pgtsdb_launcher_interval;	/* milliseconds */
 extern int	pgtsdb_max_chunk_span;	/* minutes */
 extern int	pgtsdb_max_ingest_body; /* megabytes */
-extern int	pgtsdb_max_series;
 extern int	pgtsdb_max_rules;
+extern int	pgtsdb_max_series;
 extern int	pgtsdb_max_targets;
 extern int	pgtsdb_query_lookback;	/* milliseconds */
 extern int	pgtsdb_query_max_samples;

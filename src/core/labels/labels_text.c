@@ -10,11 +10,8 @@
  */
 #include "core/labels/labels.h"
 
-
-
 /* ---- printing ---- */
 
-/* Go's strconv.Quote for valid UTF-8: control characters are escaped, everything printable stays. */
 /* Bytes of the multi-byte character that stands here; 0 when it is not valid. */
 static size_t
 rune_width(const char *data, size_t len)
@@ -25,6 +22,7 @@ rune_width(const char *data, size_t len)
 	return 0;
 }
 
+/* Go's strconv.Quote for valid UTF-8: control characters are escaped, everything printable stays. */
 void
 tsdb_quote(TsdbBuffer *buffer, TsdbStr text)
 {

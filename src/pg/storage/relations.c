@@ -94,7 +94,7 @@ tsdb_local_table(TsdbTable table, int32 part)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("part %d is not on this node", part),
 				 errhint("Repeat the statement on the node that has it.")));
-	heap = leaves == NIL ? InvalidOid : linitial_node(TsdbLeaf, leaves)->heap;
+	heap = leaves == NIL ? InvalidOid : ((TsdbLeaf *) linitial(leaves))->heap;
 	list_free_deep(leaves);
 	return heap;
 }

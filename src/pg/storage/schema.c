@@ -69,8 +69,8 @@ typedef struct TableSpec
 	const char *comment;
 	const char *options;		/* storage parameters, NULL for a partitioned table, which takes none */
 	const char *partition_by;	/* or NULL */
-	ColumnSpec		columns[MAX_COLUMNS + 1];
-	IndexSpec		indexes[MAX_INDEXES + 1];	/* the first is the primary key */
+	ColumnSpec	columns[MAX_COLUMNS + 1];
+	IndexSpec	indexes[MAX_INDEXES + 1];	/* the first is the primary key */
 } TableSpec;
 
 #define BUILTIN "pg_catalog"
