@@ -152,6 +152,18 @@ SELECT outcomes('SELECT count(*) FROM tsdb.chunk_samples((''\x'' || encode($1, '
                ('gorilla', (SELECT tsdb.chunk_agg('2024-01-01Z'::timestamptz + n * interval '1 s', sqrt(n), 'gorilla') FROM generate_series(1, 40) n))) c (kind, chunk),
        generate_series(1, 1000) i;
 
+-- The binary form, as a client sends it.
+SELECT current_setting('data_directory') || '/pgtsdb_bad_input' AS file \gset
+CREATE TEMP TABLE received (labels tsdb.labels);
+COPY (SELECT tsdb.labels_send('up{job="a"}')) TO :'file' (FORMAT binary);
+COPY received FROM :'file' (FORMAT binary);
+TABLE received;
+COPY (SELECT substr(tsdb.labels_send('up{job="a"}'), 1, 9)) TO :'file' (FORMAT binary);
+COPY received FROM :'file' (FORMAT binary);
+\echo :SQLSTATE
+COPY (SELECT '\xff'::bytea) TO :'file' (FORMAT binary);
+COPY received FROM :'file' (FORMAT binary);
+
 -- ---- damaged rows ----
 
 SELECT tsdb.delete_series('{__name__!=""}') > 0 AS emptied;

@@ -128,7 +128,12 @@ pgtsdb_labels_recv(PG_FUNCTION_ARGS)
 	TsdbError	error;
 
 	tsdb_error_clear(&error);
-	pgtsdb_check(tsdb_labels_decode(call_arena(), data, (size_t) len, &labels, &error), &error);
+	if (tsdb_labels_decode(call_arena(), data, (size_t) len, &labels, &error) != TSDB_OK)
+	{
+		/* nothing that is stored */
+		error.code = TSDB_ERR_INPUT;
+		pgtsdb_raise(&error);
+	}
 	PG_RETURN_LABELS(labels);
 }
 
