@@ -245,6 +245,20 @@ tsdb_unzigzag(uint64_t value)
 	return (int64_t) ((value >> 1) ^ (0 - (value & 1)));
 }
 
+/* ---- dates (date.c) ---- */
+
+typedef struct TsdbDate
+{
+	int64_t		year;
+	int			month;			/* 1 to 12 */
+	int			day;			/* 1 to 31 */
+} TsdbDate;
+
+/* Of a day counted from 1970-01-01. */
+extern TsdbDate tsdb_date_of_day(int64_t day);
+/* 2026-11-21T07:12:00 of a time in seconds since 1970, in UTC; `between` is the T. */
+extern void tsdb_buffer_time(TsdbBuffer *buffer, int64_t seconds, char between);
+
 /* ---- hash (hash.c) ---- */
 
 /* XXH3 128 bit; 0, 0 never comes out, so tables may use it for "empty". */

@@ -15,39 +15,16 @@
 #include "core/json/json.h"
 
 #define MICROSECONDS INT64_C(1000000)
-#define DAY_SECONDS INT64_C(86400)
 #define NO_TIME "\"0001-01-01T00:00:00Z\""
-
-/* Year, month and day of a number of days since 1970 (Hinnant, chrono-compatible low-level date algorithms). */
-static void
-civil_date(int64_t days, int64_t *year, int *month, int *day)
-{
-	int64_t		shifted = days + 719468;	/* since 0000-03-01 */
-	int64_t		era = (shifted >= 0 ? shifted : shifted - 146096) / 146097;
-	int64_t		day_of_era = shifted - era * 146097;
-	int64_t		year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-	int64_t		day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-	int64_t		shifted_month = (5 * day_of_year + 2) / 153;
-
-	*day = (int) (day_of_year - (153 * shifted_month + 2) / 5 + 1);
-	*month = (int) (shifted_month < 10 ? shifted_month + 3 : shifted_month - 9);
-	*year = year_of_era + era * 400 + (*month <= 2);
-}
 
 static void
 append_time(TsdbBuffer *buffer, int64_t time)
 {
 	int64_t		seconds = time / MICROSECONDS - (time % MICROSECONDS < 0);
 	int			micros = (int) (time - seconds * MICROSECONDS);
-	int64_t		days = seconds / DAY_SECONDS - (seconds % DAY_SECONDS < 0);
-	int			of_day = (int) (seconds - days * DAY_SECONDS);
-	int64_t		year;
-	int			month;
-	int			day;
 
-	civil_date(days, &year, &month, &day);
-	tsdb_buffer_printf(buffer, "\"%04lld-%02d-%02dT%02d:%02d:%02d", (long long) year, month, day, of_day / 3600,
-					   of_day / 60 % 60, of_day % 60);
+	tsdb_buffer_u8(buffer, '"');
+	tsdb_buffer_time(buffer, seconds, 'T');
 	if (micros != 0)
 	{
 		int			digits = 6;

@@ -200,75 +200,18 @@ tsdb_eval_info_monotonicity(Evaluator *ev, TsdbRange position, TsdbStr name, int
 
 /* ---- numbers and times as Go prints them ---- */
 
-/* Digits of the shortest text without point and leading zeros, and the exponent of the first one. */
-static size_t
-significant_digits(const char *plain, char *digits, int *exponent)
-{
-	size_t		n = 0;
-	int			point = -1;
-	int			place = 0;
-	int			first = -1;
-
-	for (const char *c = plain; *c != '\0'; c++)
-	{
-		if (*c == '.')
-		{
-			point = place;
-			continue;
-		}
-		if (first < 0 && *c != '0')
-			first = place;
-		if (first >= 0)
-			digits[n++] = *c;
-		place++;
-	}
-	if (point < 0)
-		point = place;
-	while (n > 0 && digits[n - 1] == '0')
-		n--;
-	*exponent = first < 0 ? 0 : point - first - 1;
-	return n;
-}
-
-/* Go's %g: the shortest digits, with an exponent below 1e-4 and from 1e6. */
 const char *
 tsdb_eval_format_g(char out[TSDB_NUMBER_MAX], double value)
 {
-	char		plain[TSDB_NUMBER_MAX];
-	char		digits[TSDB_NUMBER_MAX];
-	const char *unsigned_plain = plain;
-	size_t		length = tsdb_format_double(plain, value);
-	size_t		n;
-	int			exponent = 0;
-
-	unsigned_plain += plain[0] == '-';
-	n = isfinite(value) ? significant_digits(unsigned_plain, digits, &exponent) : 0;
-	if (n == 0 || (exponent >= -4 && exponent < 6))
-		return memcpy(out, plain, length + 1);
-	snprintf(out, TSDB_NUMBER_MAX, "%s%c%s%.*se%c%02d", value < 0 ? "-" : "", digits[0], n > 1 ? "." : "",
-			 (int) (n - 1), digits + 1, exponent < 0 ? '-' : '+', exponent < 0 ? -exponent : exponent);
+	tsdb_format_general_double(out, value);
 	return out;
 }
 
-/* RFC 3339 in UTC, by whole days since 0000-03-01 (proleptic Gregorian calendar). */
 static void
 append_time(TsdbBuffer *text, int64_t ms)
 {
-	int64_t		seconds = ms / 1000;
-	int64_t		days = seconds / 86400 - (seconds % 86400 < 0);
-	int64_t		second = seconds - days * 86400;
-	int64_t		day_of_era_start = days + 719468;
-	int64_t		era = day_of_era_start / 146097 - (day_of_era_start % 146097 < 0);
-	int64_t		day = day_of_era_start - era * 146097;
-	int64_t		year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
-	int64_t		day_of_year = day - (365 * year + year / 4 - year / 100);
-	int64_t		month = (5 * day_of_year + 2) / 153;
-
-	tsdb_buffer_printf(text, "%04lld-%02d-%02dT%02d:%02d:%02dZ",
-					   (long long) (year + era * 400 + (month >= 10)),
-					   (int) (month < 10 ? month + 3 : month - 9),
-					   (int) (day_of_year - (153 * month + 2) / 5 + 1),
-					   (int) (second / 3600), (int) (second / 60 % 60), (int) (second % 60));
+	tsdb_buffer_time(text, ms / 1000, 'T');
+	tsdb_buffer_u8(text, 'Z');
 }
 
 /* ---- result ---- */

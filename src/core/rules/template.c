@@ -249,7 +249,7 @@ parse_call(Parser *parser, const TsdbTemplateValue *piped, TsdbTemplateValue *va
 		return tsdb_fail_at(parser->error, TSDB_ERR_EXECUTION, start, parser->at,
 							"wrong number of args for %s: want %s%d got %d", function->name,
 							function->max_arguments > function->min_arguments ? "at least " : "", function->min_arguments, n);
-	status = function->call(parser->arena, arguments, n, value, parser->error);
+	status = tsdb_template_call(parser->arena, function, arguments, n, value, parser->error);
 	if (status != TSDB_OK)
 		parser->error->start = parser->error->end = (int64_t) start;
 	return status;

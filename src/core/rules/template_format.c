@@ -199,30 +199,13 @@ print_padded(TsdbBuffer *out, const Verb *verb, TsdbStr text)
 		tsdb_buffer_u8(out, ' ');
 }
 
-/* Go's %v of a float64: the shortest digits that read back, with an exponent below 1e-4 and from 1e6 on. */
+/* Go's %v of a float64. */
 static void
 print_shortest(TsdbBuffer *out, double number)
 {
-	char		text[64];
-	int			exponent;
+	char		text[TSDB_NUMBER_MAX];
 
-	if (print_special(out, number))
-		return;
-	for (int digits = 0; digits <= 16; digits++)
-	{
-		snprintf(text, sizeof(text), "%.*e", digits, number);
-		if (strtod(text, NULL) == number)
-			break;
-	}
-	exponent = (int) strtol(strchr(text, 'e') + 1, NULL, 10);
-	if (exponent < -4 || exponent >= 6)
-		tsdb_buffer_printf(out, "%s", text);
-	else
-	{
-		char		plain[TSDB_NUMBER_MAX];
-
-		tsdb_buffer_append(out, plain, tsdb_format_double(plain, number));
-	}
+	tsdb_buffer_append(out, text, tsdb_format_general_double(text, number));
 }
 
 void

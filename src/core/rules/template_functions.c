@@ -5,16 +5,11 @@
  * toUpper, toLower and title change ASCII letters only.
  */
 #include <math.h>
-#include <stdio.h>
 
 #include "core/rules/template_internal.h"
 
-static TsdbStatus to_number(const TsdbTemplateValue *value, const char *function, double *number, TsdbError *error);
-static TsdbStatus to_string(const TsdbTemplateValue *value, const char *function, TsdbStr *string, TsdbError *error);
-static TsdbStatus answer(TsdbBuffer *text, TsdbTemplateValue *value);
 static void print_scaled(TsdbBuffer *out, double number, double factor, const char *const *prefixes, size_t n);
 static void print_small(TsdbBuffer *out, double number);
-static void date_of_day(int64_t day_number, int64_t *year, int *month, int *day);
 static bool split_host_port(TsdbStr text, TsdbStr *host, TsdbStr *port);
 static bool is_ip(TsdbStr host);
 
@@ -22,290 +17,221 @@ static const char *const decimal_prefixes[] = {"k", "M", "G", "T", "P", "E", "Z"
 static const char *const binary_prefixes[] = {"ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi"};
 static const char *const small_prefixes[] = {"m", "u", "n", "p", "f", "a", "z", "y"};
 
-#define FUNCTION(function) static TsdbStatus function(TsdbArena *arena, const TsdbTemplateValue *arguments, int n, \
-													  TsdbTemplateValue *value, TsdbError *error)
-
 /* ---- numbers for people ---- */
 
-FUNCTION(humanize)
+static TsdbStatus
+humanize(TsdbBuffer *out, double v, TsdbError *error)
 {
-	TsdbBuffer	out;
-	double		v = 0;
-	TsdbStatus	status = to_number(&arguments[0], "humanize", &v, error);
-
-	if (status != TSDB_OK)
-		return status;
-	tsdb_buffer_init(&out, arena, 32);
+	(void) error;
 	if (v == 0 || !isfinite(v))
-		tsdb_template_print_4g(&out, v);
+		tsdb_template_print_4g(out, v);
 	else if (fabs(v) >= 1)
-		print_scaled(&out, v, 1000, decimal_prefixes, TSDB_COUNT(decimal_prefixes));
+		print_scaled(out, v, 1000, decimal_prefixes, TSDB_COUNT(decimal_prefixes));
 	else
-		print_small(&out, v);
-	return answer(&out, value);
+		print_small(out, v);
+	return TSDB_OK;
 }
 
-FUNCTION(humanize1024)
+static TsdbStatus
+humanize1024(TsdbBuffer *out, double v, TsdbError *error)
 {
-	TsdbBuffer	out;
-	double		v = 0;
-	TsdbStatus	status = to_number(&arguments[0], "humanize1024", &v, error);
-
-	if (status != TSDB_OK)
-		return status;
-	tsdb_buffer_init(&out, arena, 32);
+	(void) error;
 	if (fabs(v) <= 1 || !isfinite(v))
-		tsdb_template_print_4g(&out, v);
+		tsdb_template_print_4g(out, v);
 	else
-		print_scaled(&out, v, 1024, binary_prefixes, TSDB_COUNT(binary_prefixes));
-	return answer(&out, value);
+		print_scaled(out, v, 1024, binary_prefixes, TSDB_COUNT(binary_prefixes));
+	return TSDB_OK;
 }
 
-/* 1d 2h 3m 4s from a minute on, digits below. */
-FUNCTION(humanize_duration)
+/* 1d 2h 3m 4s from a minute on; v is at least that. */
+static void
+print_long_duration(TsdbBuffer *out, double v)
 {
-	TsdbBuffer	out;
-	double		v = 0;
-	TsdbStatus	status = to_number(&arguments[0], "humanizeDuration", &v, error);
+	int64_t		whole = (int64_t) fabs(v);
+	int			seconds = (int) (whole % 60);
+	int			minutes = (int) (whole / 60 % 60);
+	int			hours = (int) (whole / 3600 % 24);
+	int64_t		days = whole / 86400;
 
-	if (status != TSDB_OK)
-		return status;
-	tsdb_buffer_init(&out, arena, 32);
+	if (v < 0)
+		tsdb_buffer_u8(out, '-');
+	if (days != 0)
+		tsdb_buffer_printf(out, "%lldd ", (long long) days);
+	if (days != 0 || hours != 0)
+		tsdb_buffer_printf(out, "%dh ", hours);
+	tsdb_buffer_printf(out, "%dm %ds", minutes, seconds);
+}
+
+static TsdbStatus
+humanize_duration(TsdbBuffer *out, double v, TsdbError *error)
+{
+	(void) error;
 	if (!isfinite(v) || fabs(v) >= 9e18)
-		tsdb_template_print_4g(&out, v);
-	else if (v == 0)
-		tsdb_buffer_printf(&out, "0s");
-	else if (fabs(v) < 1)
-	{
-		print_small(&out, v);
-		tsdb_buffer_u8(&out, 's');
-	}
+		tsdb_template_print_4g(out, v);
+	else if (fabs(v) >= 60)
+		print_long_duration(out, v);
 	else
 	{
-		int64_t		whole = (int64_t) fabs(v);
-		int			seconds = (int) (whole % 60);
-		int			minutes = (int) (whole / 60 % 60);
-		int			hours = (int) (whole / 3600 % 24);
-		int64_t		days = whole / 86400;
-		const char *sign = v < 0 ? "-" : "";
-
-		if (days != 0)
-			tsdb_buffer_printf(&out, "%s%lldd %dh %dm %ds", sign, (long long) days, hours, minutes, seconds);
-		else if (hours != 0)
-			tsdb_buffer_printf(&out, "%s%dh %dm %ds", sign, hours, minutes, seconds);
-		else if (minutes != 0)
-			tsdb_buffer_printf(&out, "%s%dm %ds", sign, minutes, seconds);
+		if (v == 0 || fabs(v) >= 1)
+			tsdb_template_print_4g(out, v);
 		else
-		{
-			tsdb_template_print_4g(&out, v);
-			tsdb_buffer_u8(&out, 's');
-		}
+			print_small(out, v);
+		tsdb_buffer_u8(out, 's');
 	}
-	return answer(&out, value);
+	return TSDB_OK;
 }
 
-FUNCTION(humanize_percentage)
+static TsdbStatus
+humanize_percentage(TsdbBuffer *out, double v, TsdbError *error)
 {
-	TsdbBuffer	out;
-	double		v = 0;
-	TsdbStatus	status = to_number(&arguments[0], "humanizePercentage", &v, error);
-
-	if (status != TSDB_OK)
-		return status;
-	tsdb_buffer_init(&out, arena, 32);
-	tsdb_template_print_4g(&out, v * 100);
-	tsdb_buffer_u8(&out, '%');
-	return answer(&out, value);
+	(void) error;
+	tsdb_template_print_4g(out, v * 100);
+	tsdb_buffer_u8(out, '%');
+	return TSDB_OK;
 }
 
 /* Seconds since 1970 as Go prints a time in UTC. */
-FUNCTION(humanize_timestamp)
+static TsdbStatus
+humanize_timestamp(TsdbBuffer *out, double v, TsdbError *error)
 {
-	TsdbBuffer	out;
-	double		v = 0;
-	TsdbStatus	status = to_number(&arguments[0], "humanizeTimestamp", &v, error);
+	double		whole = floor(v);
+	long long	nanoseconds;
 
-	if (status != TSDB_OK)
-		return status;
-	tsdb_buffer_init(&out, arena, 64);
 	if (!isfinite(v))
-		tsdb_template_print_4g(&out, v);
-	else if (v >= 253402300800.0 || v < -62135596800.0)	/* the years 1 to 9999 */
-		return tsdb_fail(error, TSDB_ERR_EXECUTION, "error calling humanizeTimestamp: %.4g is out of range", v);
-	else
 	{
-		double		whole = floor(v);
-		long long	nanoseconds = llround((v - whole) * 1e9);
-		int64_t		seconds = (int64_t) whole + nanoseconds / 1000000000;
-		int			of_day = (int) (((seconds % 86400) + 86400) % 86400);
-		int64_t		year;
-		int			month;
-		int			day;
-		char		text[64];
-
-		nanoseconds %= 1000000000;
-		date_of_day((seconds - of_day) / 86400, &year, &month, &day);
-		tsdb_buffer_printf(&out, "%04lld-%02d-%02d %02d:%02d:%02d", (long long) year, month, day,
-						   of_day / 3600, of_day / 60 % 60, of_day % 60);
-		if (nanoseconds != 0)
-		{
-			int			length = snprintf(text, sizeof(text), ".%09lld", nanoseconds);
-
-			while (text[length - 1] == '0')
-				length--;
-			tsdb_buffer_append(&out, text, (size_t) length);
-		}
-		tsdb_buffer_printf(&out, " +0000 UTC");
+		tsdb_template_print_4g(out, v);
+		return TSDB_OK;
 	}
-	return answer(&out, value);
+	if (v >= 253402300800.0 || v < -62135596800.0)	/* the years 1 to 9999 */
+		return tsdb_fail(error, TSDB_ERR_EXECUTION, "error calling humanizeTimestamp: %.4g is out of range", v);
+	nanoseconds = llround((v - whole) * 1e9);
+	tsdb_buffer_time(out, (int64_t) whole + nanoseconds / 1000000000, ' ');
+	nanoseconds %= 1000000000;
+	if (nanoseconds != 0)
+	{
+		tsdb_buffer_printf(out, ".%09lld", nanoseconds);
+		while (out->data[out->len - 1] == '0')
+			out->len--;
+	}
+	tsdb_buffer_append_str(out, TSDB_STR(" +0000 UTC"));
+	return TSDB_OK;
 }
 
 /* ---- text ---- */
 
-FUNCTION(print_formatted)
+static void
+to_upper(TsdbBuffer *out, TsdbStr text)
 {
-	TsdbBuffer	out;
-	TsdbStr		format;
-	TsdbStatus	status = to_string(&arguments[0], "printf", &format, error);
-
-	if (status != TSDB_OK)
-		return status;
-	tsdb_buffer_init(&out, arena, 64);
-	status = tsdb_template_printf(&out, format, arguments + 1, n - 1, error);
-	return status == TSDB_OK ? answer(&out, value) : status;
+	for (size_t i = 0; i < text.len; i++)
+		tsdb_buffer_u8(out, (uint8_t) (text.data[i] >= 'a' && text.data[i] <= 'z' ? text.data[i] - 32 : text.data[i]));
 }
 
-FUNCTION(to_upper)
+static void
+to_lower(TsdbBuffer *out, TsdbStr text)
 {
-	TsdbStr		text;
-	TsdbStatus	status = to_string(&arguments[0], "toUpper", &text, error);
-	TsdbBuffer	out;
-
-	if (status != TSDB_OK)
-		return status;
-	tsdb_buffer_init(&out, arena, text.len);
 	for (size_t i = 0; i < text.len; i++)
-		tsdb_buffer_u8(&out, (uint8_t) (text.data[i] >= 'a' && text.data[i] <= 'z' ? text.data[i] - 32 : text.data[i]));
-	return answer(&out, value);
-}
-
-FUNCTION(to_lower)
-{
-	TsdbStr		text;
-	TsdbStatus	status = to_string(&arguments[0], "toLower", &text, error);
-	TsdbBuffer	out;
-
-	if (status != TSDB_OK)
-		return status;
-	tsdb_buffer_init(&out, arena, text.len);
-	for (size_t i = 0; i < text.len; i++)
-		tsdb_buffer_u8(&out, (uint8_t) (text.data[i] >= 'A' && text.data[i] <= 'Z' ? text.data[i] + 32 : text.data[i]));
-	return answer(&out, value);
+		tsdb_buffer_u8(out, (uint8_t) (text.data[i] >= 'A' && text.data[i] <= 'Z' ? text.data[i] + 32 : text.data[i]));
 }
 
 /* The first letter of each word; the others stay. */
-FUNCTION(title)
+static void
+title(TsdbBuffer *out, TsdbStr text)
 {
-	TsdbStr		text;
-	TsdbStatus	status = to_string(&arguments[0], "title", &text, error);
-	TsdbBuffer	out;
 	bool		inside = false;
 
-	if (status != TSDB_OK)
-		return status;
-	tsdb_buffer_init(&out, arena, text.len);
 	for (size_t i = 0; i < text.len; i++)
 	{
 		char		c = text.data[i];
-		bool		letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-			c == '_' || c == '\'' || (c & 0x80);
 
-		tsdb_buffer_u8(&out, (uint8_t) (!inside && c >= 'a' && c <= 'z' ? c - 32 : c));
-		inside = letter;
+		tsdb_buffer_u8(out, (uint8_t) (!inside && c >= 'a' && c <= 'z' ? c - 32 : c));
+		inside = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '\'' ||
+			(c & 0x80);
 	}
-	return answer(&out, value);
 }
 
-FUNCTION(safe_html)
-{
-	TsdbStr		text;
-	TsdbStatus	status = to_string(&arguments[0], "safeHtml", &text, error);
-
-	*value = (TsdbTemplateValue) {.kind = TSDB_TEMPLATE_STRING, .string = text};
-	return status;
-}
-
-FUNCTION(url_query_escape)
+static void
+url_query_escape(TsdbBuffer *out, TsdbStr text)
 {
 	static const char hex[] = "0123456789ABCDEF";
-	TsdbStr		text;
-	TsdbStatus	status = to_string(&arguments[0], "urlQueryEscape", &text, error);
-	TsdbBuffer	out;
 
-	if (status != TSDB_OK)
-		return status;
-	tsdb_buffer_init(&out, arena, text.len * 3);
 	for (size_t i = 0; i < text.len; i++)
 	{
 		uint8_t		c = (uint8_t) text.data[i];
 
 		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
 			c == '-' || c == '_' || c == '.' || c == '~')
-			tsdb_buffer_u8(&out, c);
+			tsdb_buffer_u8(out, c);
 		else if (c == ' ')
-			tsdb_buffer_u8(&out, '+');
+			tsdb_buffer_u8(out, '+');
 		else
-			tsdb_buffer_printf(&out, "%%%c%c", hex[c >> 4], hex[c & 15]);
+			tsdb_buffer_printf(out, "%%%c%c", hex[c >> 4], hex[c & 15]);
 	}
-	return answer(&out, value);
 }
 
-FUNCTION(strip_port)
+static void
+strip_port(TsdbBuffer *out, TsdbStr text)
 {
-	TsdbStr		text;
 	TsdbStr		host;
 	TsdbStr		port;
-	TsdbStatus	status = to_string(&arguments[0], "stripPort", &text, error);
 
-	if (status != TSDB_OK)
-		return status;
-	*value = (TsdbTemplateValue) {.kind = TSDB_TEMPLATE_STRING, .string = split_host_port(text, &host, &port) ? host : text};
-	return TSDB_OK;
+	tsdb_buffer_append_str(out, split_host_port(text, &host, &port) ? host : text);
 }
 
 /* The first label of a host name; addresses stay as they are, and so does the port. */
-FUNCTION(strip_domain)
+static void
+strip_domain(TsdbBuffer *out, TsdbStr text)
 {
-	TsdbStr		text;
 	TsdbStr		host;
 	TsdbStr		port = {NULL, 0};
-	TsdbStatus	status = to_string(&arguments[0], "stripDomain", &text, error);
-	TsdbBuffer	out;
 	const char *dot;
 
-	if (status != TSDB_OK)
-		return status;
 	if (!split_host_port(text, &host, &port))
 		host = text;
 	dot = host.len == 0 ? NULL : memchr(host.data, '.', host.len);
 	if (is_ip(host) || dot == NULL)
 	{
-		*value = (TsdbTemplateValue) {.kind = TSDB_TEMPLATE_STRING, .string = text};
-		return TSDB_OK;
+		tsdb_buffer_append_str(out, text);
+		return;
 	}
-	tsdb_buffer_init(&out, arena, text.len);
-	tsdb_buffer_append(&out, host.data, (size_t) (dot - host.data));
+	tsdb_buffer_append(out, host.data, (size_t) (dot - host.data));
 	if (port.len > 0)
-		tsdb_buffer_printf(&out, ":%.*s", (int) port.len, port.data);
-	return answer(&out, value);
+		tsdb_buffer_u8(out, ':');
+	tsdb_buffer_append_str(out, port);
 }
 
 /* ---- of Go's own ---- */
 
-FUNCTION(length)
+static TsdbStatus to_number(const TsdbTemplateValue *value, const char *function, double *number, TsdbError *error);
+static TsdbStatus to_text(const TsdbTemplateValue *value, const char *function, TsdbStr *text, TsdbError *error);
+
+static TsdbTemplateValue
+string_value(const TsdbBuffer *text)
+{
+	return (TsdbTemplateValue) {.kind = TSDB_TEMPLATE_STRING, .string = {(const char *) text->data, text->len}};
+}
+
+static TsdbStatus
+print_formatted(TsdbArena *arena, const TsdbTemplateValue *arguments, int n, TsdbTemplateValue *value, TsdbError *error)
+{
+	TsdbBuffer	out;
+	TsdbStr		format;
+
+	if (to_text(&arguments[0], "printf", &format, error) != TSDB_OK)
+		return error->code;
+	tsdb_buffer_init(&out, arena, 64);
+	if (tsdb_template_printf(&out, format, arguments + 1, n - 1, error) != TSDB_OK)
+		return error->code;
+	*value = string_value(&out);
+	return TSDB_OK;
+}
+
+static TsdbStatus
+length(TsdbArena *arena, const TsdbTemplateValue *arguments, int n, TsdbTemplateValue *value, TsdbError *error)
 {
 	size_t		result;
 
+	(void) arena;
+	(void) n;
 	if (arguments[0].kind == TSDB_TEMPLATE_STRING)
 		result = arguments[0].string.len;
 	else if (arguments[0].kind == TSDB_TEMPLATE_LABELS)
@@ -317,36 +243,40 @@ FUNCTION(length)
 }
 
 /* index $labels "name": for names that are no words */
-FUNCTION(index_labels)
+static TsdbStatus
+index_labels(TsdbArena *arena, const TsdbTemplateValue *arguments, int n, TsdbTemplateValue *value, TsdbError *error)
 {
 	TsdbStr		name;
-	TsdbStatus	status = to_string(&arguments[1], "index", &name, error);
 
-	if (status != TSDB_OK)
-		return status;
+	(void) arena;
+	(void) n;
+	if (to_text(&arguments[1], "index", &name, error) != TSDB_OK)
+		return error->code;
 	if (arguments[0].kind != TSDB_TEMPLATE_LABELS)
 		return tsdb_fail(error, TSDB_ERR_EXECUTION, "error calling index: only labels can be indexed");
 	*value = (TsdbTemplateValue) {.kind = TSDB_TEMPLATE_STRING, .string = tsdb_labels_get(arguments[0].labels, name)};
 	return TSDB_OK;
 }
 
+/* ---- the table, and calls ---- */
+
 static const TsdbTemplateFunction functions[] = {
-	{"humanize", 1, 1, humanize},
-	{"humanize1024", 1, 1, humanize1024},
-	{"humanizeDuration", 1, 1, humanize_duration},
-	{"humanizePercentage", 1, 1, humanize_percentage},
-	{"humanizeTimestamp", 1, 1, humanize_timestamp},
-	{"index", 2, 2, index_labels},
-	{"len", 1, 1, length},
-	{"printf", 1, 16, print_formatted},
-	{"safeHtml", 1, 1, safe_html},
-	{"stripDomain", 1, 1, strip_domain},
-	{"stripPort", 1, 1, strip_port},
-	{"title", 1, 1, title},
-	{"toLower", 1, 1, to_lower},
-	{"toUpper", 1, 1, to_upper},
-	{"urlQueryEscape", 1, 1, url_query_escape},
-	{"urlquery", 1, 1, url_query_escape},
+	{"humanize", 1, 1, .of_number = humanize},
+	{"humanize1024", 1, 1, .of_number = humanize1024},
+	{"humanizeDuration", 1, 1, .of_number = humanize_duration},
+	{"humanizePercentage", 1, 1, .of_number = humanize_percentage},
+	{"humanizeTimestamp", 1, 1, .of_number = humanize_timestamp},
+	{"index", 2, 2, .of_values = index_labels},
+	{"len", 1, 1, .of_values = length},
+	{"printf", 1, 16, .of_values = print_formatted},
+	{"safeHtml", 1, 1, .of_text = tsdb_buffer_append_str},
+	{"stripDomain", 1, 1, .of_text = strip_domain},
+	{"stripPort", 1, 1, .of_text = strip_port},
+	{"title", 1, 1, .of_text = title},
+	{"toLower", 1, 1, .of_text = to_lower},
+	{"toUpper", 1, 1, .of_text = to_upper},
+	{"urlQueryEscape", 1, 1, .of_text = url_query_escape},
+	{"urlquery", 1, 1, .of_text = url_query_escape},
 };
 
 /* Functions and keywords of Prometheus's templates that are left out. */
@@ -375,6 +305,33 @@ tsdb_template_is_known(TsdbStr name)
 	return false;
 }
 
+TsdbStatus
+tsdb_template_call(TsdbArena *arena, const TsdbTemplateFunction *function, const TsdbTemplateValue *arguments, int n,
+				   TsdbTemplateValue *value, TsdbError *error)
+{
+	TsdbBuffer	out;
+	TsdbStr		text;
+	double		number;
+
+	if (function->of_values != NULL)
+		return function->of_values(arena, arguments, n, value, error);
+	tsdb_buffer_init(&out, arena, 64);
+	if (function->of_number != NULL)
+	{
+		if (to_number(&arguments[0], function->name, &number, error) != TSDB_OK ||
+			function->of_number(&out, number, error) != TSDB_OK)
+			return error->code;
+	}
+	else
+	{
+		if (to_text(&arguments[0], function->name, &text, error) != TSDB_OK)
+			return error->code;
+		function->of_text(&out, text);
+	}
+	*value = string_value(&out);
+	return TSDB_OK;
+}
+
 /* ---- helpers ---- */
 
 static TsdbStatus
@@ -398,19 +355,12 @@ to_number(const TsdbTemplateValue *value, const char *function, double *number, 
 }
 
 static TsdbStatus
-to_string(const TsdbTemplateValue *value, const char *function, TsdbStr *string, TsdbError *error)
+to_text(const TsdbTemplateValue *value, const char *function, TsdbStr *text, TsdbError *error)
 {
-	*string = value->string;
+	*text = value->string;
 	if (value->kind == TSDB_TEMPLATE_STRING)
 		return TSDB_OK;
 	return tsdb_fail(error, TSDB_ERR_EXECUTION, "error calling %s: wrong type for value; expected string", function);
-}
-
-static TsdbStatus
-answer(TsdbBuffer *text, TsdbTemplateValue *value)
-{
-	*value = (TsdbTemplateValue) {.kind = TSDB_TEMPLATE_STRING, .string = {(const char *) text->data, text->len}};
-	return TSDB_OK;
 }
 
 static void
@@ -439,22 +389,6 @@ print_small(TsdbBuffer *out, double number)
 	}
 	tsdb_template_print_4g(out, number);
 	tsdb_buffer_printf(out, "%s", prefix);
-}
-
-/* Of a day counted from 1970-01-01.  Years are counted from March, so that the leap day is the last one. */
-static void
-date_of_day(int64_t day_number, int64_t *year, int *month, int *day)
-{
-	int64_t		days = day_number + 719468;	/* since 0000-03-01 */
-	int64_t		era = (days >= 0 ? days : days - 146096) / 146097;
-	int64_t		of_era = days - era * 146097;
-	int64_t		year_of_era = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-	int			of_year = (int) (of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100));
-	int			from_march = (5 * of_year + 2) / 153;
-
-	*day = of_year - (153 * from_march + 2) / 5 + 1;
-	*month = from_march < 10 ? from_march + 3 : from_march - 9;
-	*year = era * 400 + year_of_era + (*month <= 2);
 }
 
 /* host:port or [v6]:port; a bare IPv6 address has too many colons. */

@@ -29,13 +29,20 @@ typedef struct TsdbTemplateFunction
 	const char *name;
 	int			min_arguments;
 	int			max_arguments;
-	TsdbStatus	(*call) (TsdbArena *arena, const TsdbTemplateValue *arguments, int n,
-						 TsdbTemplateValue *value, TsdbError *error);
+
+	/* One of these: most take a number or a text, and append their text */
+	TsdbStatus	(*of_number) (TsdbBuffer *out, double number, TsdbError *error);
+	void		(*of_text) (TsdbBuffer *out, TsdbStr text);
+	TsdbStatus	(*of_values) (TsdbArena *arena, const TsdbTemplateValue *arguments, int n,
+							  TsdbTemplateValue *value, TsdbError *error);
 } TsdbTemplateFunction;
 
 /* template_functions.c */
 
 extern const TsdbTemplateFunction *tsdb_template_function(TsdbStr name);
+/* The number of arguments is one that the function takes. */
+extern TsdbStatus tsdb_template_call(TsdbArena *arena, const TsdbTemplateFunction *function,
+									 const TsdbTemplateValue *arguments, int n, TsdbTemplateValue *value, TsdbError *error);
 /* A word that Prometheus knows and this does not. */
 extern bool tsdb_template_is_known(TsdbStr name);
 
