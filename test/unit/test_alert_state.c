@@ -6,31 +6,21 @@
  * series that the expression answers then, and expects each alert as
  * "labels state".
  */
-#include <check.h>
 #include <stdio.h>
 
 #include "core/rules/alert_state.h"
+#include "fixture.h"
 
-static TsdbArena arena;
-static TsdbError error;
 static TsdbAlertRule rule;
 static TsdbAlert *alerts;
 static size_t n_alerts;
 
 static void
-setup(void)
+start_rule(void)
 {
-	tsdb_arena_init_malloc(&arena, 0);
-	tsdb_error_clear(&error);
 	rule = (TsdbAlertRule) {.name = TSDB_STR("HighLoad")};
 	alerts = NULL;
 	n_alerts = 0;
-}
-
-static void
-teardown(void)
-{
-	tsdb_arena_free(&arena);
 }
 
 static TsdbLabels
@@ -311,6 +301,7 @@ alert_state_suite(void)
 	TCase	   *cases = tcase_create("alert_state");
 
 	tcase_add_checked_fixture(cases, setup, teardown);
+	tcase_add_checked_fixture(cases, start_rule, NULL);
 	tcase_add_test(cases, without_for_it_fires_at_once);
 	tcase_add_test(cases, it_fires_when_for_is_over_and_not_before);
 	tcase_add_test(cases, a_pending_alert_that_vanishes_is_forgotten_and_starts_anew);

@@ -2,28 +2,13 @@
  * test_base.c
  *		Arena, buffers and readers, UTF-8, numbers.
  */
-#include <check.h>
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "core/base/base.h"
-
-static TsdbArena arena;
-
-static void
-setup(void)
-{
-	tsdb_arena_init_malloc(&arena, 0);
-}
-
-static void
-teardown(void)
-{
-	tsdb_arena_free(&arena);
-	ck_assert_uint_eq(arena.acquired, 0);
-}
+#include "fixture.h"
 
 /* Xorshift: the same numbers in every run. */
 static uint64_t
@@ -561,6 +546,48 @@ END_TEST
 
 extern Suite *base_suite(void);
 
+START_TEST(days_become_dates)
+{
+	static const struct
+	{
+		int64_t		seconds;
+		const char *text;
+	}			cases[] =
+	{
+		{0, "1970-01-01T00:00:00"},
+		{-1, "1969-12-31T23:59:59"},
+		{951782400, "2000-02-29T00:00:00"},
+		{4107542399, "2100-02-28T23:59:59"},
+		{4107542400, "2100-03-01T00:00:00"},
+		{1763709120, "2025-11-21T07:12:00"},
+		{-62135596800, "0001-01-01T00:00:00"},
+		{-62167219201, "-001-12-31T23:59:59"},
+		{253402300799, "9999-12-31T23:59:59"},
+	};
+
+	for (size_t i = 0; i < TSDB_COUNT(cases); i++)
+	{
+		TsdbBuffer	out;
+
+		tsdb_buffer_init(&out, &arena, 0);
+		tsdb_buffer_time(&out, cases[i].seconds, 'T');
+		ck_assert_str_eq(tsdb_buffer_cstring(&out), cases[i].text);
+	}
+	/* every day of two eras is the one behind the day before */
+	for (int64_t day = -800000; day < -800000 + 2 * 146097; day++)
+	{
+		TsdbDate	before = tsdb_date_of_day(day);
+		TsdbDate	date = tsdb_date_of_day(day + 1);
+
+		if (date.day != 1)
+			ck_assert(date.day == before.day + 1 && date.month == before.month && date.year == before.year);
+		else
+			ck_assert(before.day >= 28 && (date.month == 1 ? before.month == 12 && date.year == before.year + 1
+										   : date.month == before.month + 1 && date.year == before.year));
+	}
+}
+END_TEST
+
 Suite *
 base_suite(void)
 {
@@ -587,6 +614,7 @@ base_suite(void)
 	tcase_add_test(cases, no_number_has_a_digit_too_many);
 	tcase_add_test(cases, powers_of_two_have_their_shortest_digits);
 	tcase_add_test(cases, general_format_has_exponents_early);
+	tcase_add_test(cases, days_become_dates);
 	tcase_add_test(cases, numbers_out_of_range_are_infinite_and_refused);
 	tcase_add_test(cases, parse_double_takes_what_go_takes);
 	suite_add_tcase(suite, cases);

@@ -2,26 +2,18 @@
  * test_json.c
  *		The JSON of the query endpoints.
  */
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 
 #include "core/json/json.h"
+#include "fixture.h"
 
-static TsdbArena arena;
 static TsdbBuffer out;
 
 static void
-setup(void)
+start_output(void)
 {
-	tsdb_arena_init_malloc(&arena, 0);
 	tsdb_buffer_init(&out, &arena, 0);
-}
-
-static void
-teardown(void)
-{
-	tsdb_arena_free(&arena);
 }
 
 static void
@@ -225,6 +217,7 @@ json_suite(void)
 	TCase	   *results = tcase_create("results");
 
 	tcase_add_checked_fixture(basics, setup, teardown);
+	tcase_add_checked_fixture(basics, start_output, NULL);
 	tcase_add_test(basics, strings_escape_what_json_needs);
 	tcase_add_test(basics, html_is_escaped_in_messages_only);
 	tcase_add_test(basics, bytes_that_are_not_utf8_become_the_replacement_character);
@@ -232,6 +225,7 @@ json_suite(void)
 	tcase_add_test(basics, values_are_strings_with_exponents_outside_the_plain_range);
 	suite_add_tcase(suite, basics);
 	tcase_add_checked_fixture(results, setup, teardown);
+	tcase_add_checked_fixture(results, start_output, NULL);
 	tcase_add_test(results, scalars_and_strings);
 	tcase_add_test(results, vectors);
 	tcase_add_test(results, matrices);

@@ -2,26 +2,10 @@
  * test_labels.c
  *		Label sets, their encoding and text, and matchers.
  */
-#include <check.h>
 #include <stdio.h>
 
 #include "core/labels/labels.h"
-
-static TsdbArena arena;
-static TsdbError error;
-
-static void
-setup(void)
-{
-	tsdb_arena_init_malloc(&arena, 0);
-	tsdb_error_clear(&error);
-}
-
-static void
-teardown(void)
-{
-	tsdb_arena_free(&arena);
-}
+#include "fixture.h"
 
 static TsdbLabels
 parsed(const char *text)

@@ -2,26 +2,12 @@
  * test_notify.c
  *		Fingerprints, group keys, what counts as news, and the webhook message.
  */
-#include <check.h>
 #include <stdlib.h>
 
 #include "core/notify/notify.h"
+#include "fixture.h"
 
 Suite	   *notify_suite(void);
-
-static TsdbArena arena;
-
-static void
-set_up(void)
-{
-	tsdb_arena_init_malloc(&arena, 0);
-}
-
-static void
-tear_down(void)
-{
-	tsdb_arena_free(&arena);
-}
 
 static TsdbLabels
 labels_of(const char *text)
@@ -191,13 +177,13 @@ notify_suite(void)
 	TCase	   *group = tcase_create("groups");
 	TCase	   *message = tcase_create("webhook");
 
-	tcase_add_checked_fixture(group, set_up, tear_down);
+	tcase_add_checked_fixture(group, setup, teardown);
 	tcase_add_test(group, fingerprints_are_those_of_prometheus);
 	tcase_add_test(group, group_keys);
 	tcase_add_test(group, what_counts_as_news);
 	tcase_add_test(group, order_of_alerts);
 	suite_add_tcase(suite, group);
-	tcase_add_checked_fixture(message, set_up, tear_down);
+	tcase_add_checked_fixture(message, setup, teardown);
 	tcase_add_test(message, the_webhook_message);
 	tcase_add_test(message, alerts_over_the_limit_are_counted);
 	suite_add_tcase(suite, message);

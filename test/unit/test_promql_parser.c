@@ -2,29 +2,13 @@
  * test_promql_parser.c
  *		The PromQL front end: texts, trees, errors with their ranges, durations, limits.
  */
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 
 #include "core/promql/parser.h"
 
 #include "promql_queries.h"
-
-static TsdbArena arena;
-static TsdbError error;
-
-static void
-setup(void)
-{
-	tsdb_arena_init_malloc(&arena, 0);
-	tsdb_error_clear(&error);
-}
-
-static void
-teardown(void)
-{
-	tsdb_arena_free(&arena);
-}
+#include "fixture.h"
 
 static TsdbExpr *
 parsed(const char *query)

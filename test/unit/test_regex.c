@@ -2,25 +2,9 @@
  * test_regex.c
  *		RE2 meaning on PCRE2: what matches, what is refused, what the shortcuts find.
  */
-#include <check.h>
 
 #include "core/regex/regex.h"
-
-static TsdbArena arena;
-static TsdbError error;
-
-static void
-setup(void)
-{
-	tsdb_arena_init_malloc(&arena, 0);
-	tsdb_error_clear(&error);
-}
-
-static void
-teardown(void)
-{
-	tsdb_arena_free(&arena);
-}
+#include "fixture.h"
 
 static TsdbRegex *
 compiled(const char *pattern)

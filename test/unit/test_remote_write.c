@@ -2,26 +2,10 @@
  * test_remote_write.c
  *		Remote write 1.0 bodies, whole, odd and broken.
  */
-#include <check.h>
 #include <snappy-c.h>
 
 #include "core/ingest/ingest.h"
-
-static TsdbArena arena;
-static TsdbError error;
-
-static void
-setup(void)
-{
-	tsdb_arena_init_malloc(&arena, 0);
-	tsdb_error_clear(&error);
-}
-
-static void
-teardown(void)
-{
-	tsdb_arena_free(&arena);
-}
+#include "fixture.h"
 
 /* ---- building messages ---- */
 

@@ -2,27 +2,11 @@
  * test_template.c
  *		Templates of labels and annotations.
  */
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 
 #include "core/rules/template.h"
-
-static TsdbArena arena;
-static TsdbError error;
-
-static void
-setup(void)
-{
-	tsdb_arena_init_malloc(&arena, 0);
-	tsdb_error_clear(&error);
-}
-
-static void
-teardown(void)
-{
-	tsdb_arena_free(&arena);
-}
+#include "fixture.h"
 
 /* On the series node{instance="db1.example.com:9100", job="node", Ünï="x"}. */
 static const char *
