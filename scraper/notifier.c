@@ -30,6 +30,7 @@
 
 #include "pg/compat.h"
 #include "pg/guc.h"
+#include "pg/times.h"
 #include "notifier_internal.h"
 #include "transfer.h"
 
@@ -113,12 +114,6 @@ static void drop_message(Delivery *delivery);
 static void expire_unit(PgtsdbWorker *worker, void *arg);
 static long pause_until_next(const Notifier *notifier, int64 now);
 
-static int64
-now_ms(void)
-{
-	return GetCurrentTimestamp() / 1000 + (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000;
-}
-
 void
 pgtsdb_notifier_main(Datum main_arg)
 {
@@ -131,17 +126,17 @@ pgtsdb_notifier_main(Datum main_arg)
 	{
 		PgtsdbTransfer *transfer;
 
-		if (now_ms() >= notifier.look_at)
-			look(&notifier, now_ms());
+		if (pgtsdb_now_ms() >= notifier.look_at)
+			look(&notifier, pgtsdb_now_ms());
 		while ((transfer = pgtsdb_transfers_next(notifier.transfers)) != NULL)
-			end_delivery(&notifier, transfer, now_ms());
-		act_on_deliveries(&notifier, now_ms());
-		if (now_ms() >= notifier.expire_at)
+			end_delivery(&notifier, transfer, pgtsdb_now_ms());
+		act_on_deliveries(&notifier, pgtsdb_now_ms());
+		if (pgtsdb_now_ms() >= notifier.expire_at)
 		{
-			notifier.expire_at = now_ms() + EXPIRE_INTERVAL_MS;
+			notifier.expire_at = pgtsdb_now_ms() + EXPIRE_INTERVAL_MS;
 			(void) pgtsdb_worker_unit(notifier.worker, "expiring the notification log", expire_unit, NULL);
 		}
-		if (pgtsdb_transfers_wait(notifier.transfers, pause_until_next(&notifier, now_ms())))
+		if (pgtsdb_transfers_wait(notifier.transfers, pause_until_next(&notifier, pgtsdb_now_ms())))
 			notifier.look_at = 0;
 		if (pgtsdb_worker_poll(notifier.worker))
 			notifier.look_at = 0;

@@ -93,12 +93,6 @@ static void go_on(Scraper *scraper, Target *target);
 static long pause_until_next(const Scraper *scraper, int64 now);
 static int	compare_due(const pairingheap_node *a, const pairingheap_node *b, void *arg);
 
-static int64
-now_ms(void)
-{
-	return unix_ms(GetCurrentTimestamp());
-}
-
 void
 pgtsdb_scraper_main(Datum main_arg)
 {
@@ -112,17 +106,17 @@ pgtsdb_scraper_main(Datum main_arg)
 	for (;;)
 	{
 		PgtsdbTransfer *transfer;
-		int64		now = now_ms();
+		int64		now = pgtsdb_now_ms();
 
 		if (now >= scraper.read_at || scraper.n_slots != scraper.worker->n_slots)
 			read_tables(&scraper, now);
 		start_due(&scraper, now);
 		while ((transfer = pgtsdb_transfers_next(scraper.transfers)) != NULL)
-			take_scrape(&scraper, transfer, now_ms());
-		if (batch_is_ready(&scraper, now_ms()))
+			take_scrape(&scraper, transfer, pgtsdb_now_ms());
+		if (batch_is_ready(&scraper, pgtsdb_now_ms()))
 			store_batch(&scraper);
 
-		if (pgtsdb_transfers_wait(scraper.transfers, pause_until_next(&scraper, now_ms())))
+		if (pgtsdb_transfers_wait(scraper.transfers, pause_until_next(&scraper, pgtsdb_now_ms())))
 			scraper.read_at = Min(scraper.read_at, scraper.last_read + READ_PAUSE_MS);
 		if (pgtsdb_worker_poll(scraper.worker))
 			scraper.read_at = 0;
@@ -353,13 +347,13 @@ start_scrape(Scraper *scraper, Target *target, int64 now)
 static void
 scrape_server(Scraper *scraper, Target *target)
 {
-	int64		started = now_ms();
+	int64		started = pgtsdb_now_ms();
 
 	if (!pgtsdb_worker_unit_timed(scraper->worker, "reading the server's own metrics",
 								  (int) target->settings->timeout_ms, pgtsdb_collect_own_metrics, &target->own_body))
 		strlcpy(target->scrape.error, pgtsdb_worker_last_error(scraper->worker, NULL), sizeof(target->scrape.error));
-	target->scrape.seconds = (double) (now_ms() - started) / 1000;
-	add_to_batch(scraper, target, now_ms());
+	target->scrape.seconds = (double) (pgtsdb_now_ms() - started) / 1000;
+	add_to_batch(scraper, target, pgtsdb_now_ms());
 }
 
 static bool
@@ -527,7 +521,7 @@ report_status(const Target *target, const ScrapeOutcome *outcome)
 	PgtsdbTargetStatus status = {
 		.target_id = target->id,
 		.up = outcome->up,
-		.last_scrape = target->scrape.time * 1000 - (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY,
+		.last_scrape = pgtsdb_ms_to_timestamp(target->scrape.time),
 		.duration = target->scrape.seconds,
 		.samples = outcome->samples,
 		.series = (int64) outcome->live.n,
@@ -555,7 +549,7 @@ go_on(Scraper *scraper, Target *target)
 {
 	drop_body(target);
 	target->state = TARGET_WAITING;
-	target->due = pgtsdb_target_next_tick(target, Max(now_ms(), target->due + 1));
+	target->due = pgtsdb_target_next_tick(target, Max(pgtsdb_now_ms(), target->due + 1));
 	pairingheap_add(scraper->schedule, &target->node);
 }
 

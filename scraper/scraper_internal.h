@@ -14,14 +14,9 @@
 
 #include "core/labels/labels.h"
 #include "pg/storage/storage.h"
+#include "pg/times.h"
 #include "pg/worker/worker.h"
 #include "transfer.h"
-
-static inline int64
-unix_ms(TimestampTz timestamp)
-{
-	return timestamp / 1000 + (int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000;
-}
 
 /* A set of series, ascending.  It means something only as long as the storage tables are the same. */
 typedef struct SeriesSet

@@ -85,8 +85,8 @@ store_tenant(PgtsdbWorker *worker, ScrapeBatch *batch, int first, int end)
 	PgtsdbTenant *tenant = pgtsdb_tenant_by_id(batch->targets[first]->settings->tenant_id);
 	PgtsdbIngestOptions options = {
 		.tenant = tenant,
-		.t_min = PG_INT64_MIN,
-		.t_max = unix_ms(GetCurrentTimestamp()) + MAX_AHEAD_MS,
+		.t_min = pgtsdb_timestamp_to_ms(MIN_TIMESTAMP), /* what no query could ask for */
+		.t_max = pgtsdb_now_ms() + MAX_AHEAD_MS,
 	};
 	PgtsdbIngestResult result;
 	Storing		storing = {

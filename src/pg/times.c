@@ -8,7 +8,7 @@
 
 #include "pg/times.h"
 
-#define EPOCH_DIFFERENCE_MS ((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY * 1000)
+#define EPOCH_DIFFERENCE_MS ((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * MS_PER_DAY)
 
 int64
 pgtsdb_timestamp_to_ms(TimestampTz timestamp)
@@ -28,4 +28,10 @@ pgtsdb_ms_to_timestamp(int64 ms)
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("time of " INT64_FORMAT " ms since 1970 is outside the range of timestamptz", ms)));
 	return (ms - EPOCH_DIFFERENCE_MS) * 1000;
+}
+
+int64
+pgtsdb_now_ms(void)
+{
+	return pgtsdb_timestamp_to_ms(GetCurrentTimestamp());
 }

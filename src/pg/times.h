@@ -13,6 +13,11 @@
 
 #include "datatype/timestamp.h"
 
+#define MS_PER_SECOND INT64CONST(1000)
+#define MS_PER_MINUTE (60 * MS_PER_SECOND)
+#define MS_PER_HOUR (60 * MS_PER_MINUTE)
+#define MS_PER_DAY (24 * MS_PER_HOUR)
+
 /* Rounds down, also before 1970. */
 static inline int64
 pgtsdb_floor_ms(int64 microseconds)
@@ -24,5 +29,6 @@ pgtsdb_floor_ms(int64 microseconds)
 extern int64 pgtsdb_timestamp_to_ms(TimestampTz timestamp);
 /* ERRCODE_DATETIME_VALUE_OUT_OF_RANGE when a timestamptz cannot hold it. */
 extern TimestampTz pgtsdb_ms_to_timestamp(int64 ms);
+extern int64 pgtsdb_now_ms(void);
 
 #endif							/* PGTSDB_TIMES_H */

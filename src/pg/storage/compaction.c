@@ -39,9 +39,6 @@
 #include "pg/storage/storage_internal.h"
 #include "pg/tenant.h"
 
-#define MS_PER_MINUTE INT64CONST(60000)
-#define MS_PER_SECOND INT64CONST(1000)
-
 typedef struct Window
 {
 	bool		has_partition;
@@ -156,7 +153,7 @@ pgtsdb_compaction_start(PgtsdbCompaction *sweep, TimestampTz now, bool force, bo
 	memset(sweep, 0, sizeof(*sweep));
 	sweep->force = force;
 	sweep->wait = wait;
-	sweep->now = pgtsdb_milliseconds(now);
+	sweep->now = pgtsdb_timestamp_to_ms(now);
 	sweep->part = PG_INT32_MIN;
 	sweep->group_id = PG_INT32_MIN;
 	sweep->from = PG_INT64_MIN;
@@ -352,7 +349,7 @@ compact_window(PgtsdbCompaction *sweep, const Window *window)
 List *
 pgtsdb_closed_leaves(TimestampTz now)
 {
-	int64		closed = pgtsdb_milliseconds(now) - pgtsdb_compaction_delay * MS_PER_SECOND;
+	int64		closed = pgtsdb_timestamp_to_ms(now) - pgtsdb_compaction_delay * MS_PER_SECOND;
 	List	   *oids = NIL;
 	List	   *leaves;
 	ListCell   *cell;

@@ -36,8 +36,6 @@
 #include "pg/storage/storage_internal.h"
 #include "pg/tenant.h"
 
-#define MS_PER_MINUTE INT64CONST(60000)
-
 typedef struct Deletion
 {
 	TsdbArena  *arena;
@@ -68,8 +66,10 @@ pgtsdb_sql_delete_series(PG_FUNCTION_ARGS)
 	bool		dry_run = PG_ARGISNULL(3) || PG_GETARG_BOOL(3);
 	Deletion	deletion = {
 		.whole = PG_ARGISNULL(1) && PG_ARGISNULL(2),
-		.t_lo = PG_ARGISNULL(1) ? PG_INT64_MIN : pgtsdb_milliseconds(PG_GETARG_TIMESTAMPTZ(1)),
-		.t_hi = PG_ARGISNULL(2) ? PG_INT64_MAX : pgtsdb_milliseconds(PG_GETARG_TIMESTAMPTZ(2))
+		.t_lo = PG_ARGISNULL(1) || TIMESTAMP_IS_NOBEGIN(PG_GETARG_TIMESTAMPTZ(1)) ? PG_INT64_MIN
+		: pgtsdb_timestamp_to_ms(PG_GETARG_TIMESTAMPTZ(1)),
+		.t_hi = PG_ARGISNULL(2) || TIMESTAMP_IS_NOEND(PG_GETARG_TIMESTAMPTZ(2)) ? PG_INT64_MAX
+		: pgtsdb_timestamp_to_ms(PG_GETARG_TIMESTAMPTZ(2))
 	};
 	PgtsdbTenant *tenant = pgtsdb_current_tenant(PGTSDB_ADMINISTER);
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "pgtsdb delete_series", ALLOCSET_DEFAULT_SIZES);

@@ -23,7 +23,6 @@
 
 /* Tries to find a free n for a row. */
 #define MAX_ATTEMPTS 100
-#define MS_PER_HOUR INT64CONST(3600000)
 
 struct PgtsdbHeadBatch
 {
@@ -99,7 +98,7 @@ grow_batch(PgtsdbHeadBatch *batch)
 void
 pgtsdb_head_batch_seen(PgtsdbHeadBatch *batch, int32 group_id, PgtsdbGroupHint *hint)
 {
-	uint32		hour = (uint32) (pgtsdb_milliseconds(GetCurrentTransactionStartTimestamp()) / MS_PER_HOUR);
+	uint32		hour = (uint32) (pgtsdb_timestamp_to_ms(GetCurrentTransactionStartTimestamp()) / MS_PER_HOUR);
 	uint32		seen = pg_atomic_read_u32(&hint->seen_hour);
 
 	if (seen == hour || !pg_atomic_compare_exchange_u32(&hint->seen_hour, &seen, hour))

@@ -588,9 +588,7 @@ compare_refs(const void *a, const void *b)
 char *
 pgtsdb_format_ms(int64 t)
 {
-	int64		epoch = pgtsdb_milliseconds(0);
-
 	if (t < -INT64CONST(62135596800000) || t > INT64CONST(253402300799999))
 		return psprintf(INT64_FORMAT " ms", t);
-	return pstrdup(timestamptz_to_str((t - epoch) * 1000));
+	return pstrdup(timestamptz_to_str(pgtsdb_ms_to_timestamp(t)));
 }

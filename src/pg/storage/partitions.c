@@ -26,9 +26,6 @@
 #include "pg/storage/storage.h"
 #include "pg/storage/storage_internal.h"
 
-#define MS_PER_MINUTE INT64CONST(60000)
-#define MS_PER_DAY (24 * 60 * MS_PER_MINUTE)
-
 /*
  * Chunk rows are written once: whatever vacuum comes first may freeze them.  A
  * partitioned parent takes no options, so each leaf gets them.
@@ -55,7 +52,7 @@ pgtsdb_sql_ensure_chunk_partition(PG_FUNCTION_ARGS)
 	pgtsdb_act_as_owner(&caller);
 	pgtsdb_create_storage();
 	oid = pgtsdb_ensure_chunk_partition(PG_GETARG_INT16(0), PG_GETARG_INT16(1),
-										pgtsdb_milliseconds(PG_GETARG_TIMESTAMPTZ(2)));
+										pgtsdb_timestamp_to_ms(PG_GETARG_TIMESTAMPTZ(2)));
 	pgtsdb_act_as_caller(&caller);
 	PG_RETURN_OID(oid);
 }

@@ -40,12 +40,11 @@
 #include "pg/storage/rewrite.h"
 #include "pg/storage/schema.h"
 #include "pg/storage/storage.h"
+#include "pg/storage/storage_internal.h"
 #include "pg/types/types.h"
 
 /* 16 bytes each, and twice that while runs are united. */
 #define MAX_SAMPLES (4 * 1024 * 1024)
-
-#define MS_PER_MINUTE INT64CONST(60000)
 
 /* A tuple that was decoded, and must still be what it was when it is deleted. */
 typedef struct Taken

@@ -7,19 +7,8 @@
 
 #include "postgres.h"
 
-#include "datatype/timestamp.h"
-
 #include "core/base/base.h"
-
-/* Milliseconds since 1970, rounded down. */
-static inline int64
-pgtsdb_milliseconds(TimestampTz timestamp)
-{
-	int64		past = timestamp % 1000;
-
-	return (timestamp - past) / 1000 - (past < 0 ? 1 : 0) +
-		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (SECS_PER_DAY * INT64CONST(1000));
-}
+#include "pg/times.h"
 
 /* schema.c */
 

@@ -25,8 +25,8 @@
 #include "pg/types/types.h"
 
 /* Times that a timestamptz can say, in milliseconds. */
-#define OLDEST_TIME pgtsdb_milliseconds(MIN_TIMESTAMP)
-#define NEWEST_TIME pgtsdb_milliseconds(END_TIMESTAMP - 1)
+#define OLDEST_TIME pgtsdb_timestamp_to_ms(MIN_TIMESTAMP)
+#define NEWEST_TIME pgtsdb_timestamp_to_ms(END_TIMESTAMP - 1)
 
 /* One call of a write function. */
 typedef struct Write
@@ -82,7 +82,7 @@ pgtsdb_sql_push_text(PG_FUNCTION_ARGS)
 	Jsonb	   *target_labels = PG_GETARG_JSONB_P(1);
 	TimestampTz at = PG_GETARG_TIMESTAMPTZ(2);
 	TsdbArena  *arena = pgtsdb_arena_create(CurrentMemoryContext, 0, NULL);
-	TsdbTextOptions options = {.now = pgtsdb_milliseconds(at), .honor_timestamps = true};
+	TsdbTextOptions options = {.now = pgtsdb_timestamp_to_ms(at), .honor_timestamps = true};
 	TsdbTextResult text_result;
 	TsdbError	error;
 	Write		write;

@@ -24,7 +24,7 @@
 #include "pg/storage/compaction.h"
 #include "pg/storage/storage.h"
 #include "pg/tenant.h"
-#include "pg/query/query.h"
+#include "pg/times.h"
 #include "pg/worker/worker.h"
 
 /* A writer that comes between is no reason to leave a group: it may be tried again this often. */
@@ -64,8 +64,8 @@ pgtsdb_compactor_main(Datum main_arg)
 static void
 make_partitions(PgtsdbWorker *worker, void *arg)
 {
-	int64		now = pgtsdb_timestamp_to_ms(GetCurrentTimestamp());
-	int64		width = (int64) pgtsdb_chunk_partition_width * 60 * 1000;
+	int64		now = pgtsdb_now_ms();
+	int64		width = pgtsdb_chunk_partition_width * MS_PER_MINUTE;
 	PgtsdbCaller caller;
 
 	if (!pgtsdb_storage_exists())

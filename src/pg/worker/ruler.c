@@ -61,7 +61,6 @@ static void evaluate_unit(PgtsdbWorker *worker, void *arg);
 static TsdbStatus ask(Evaluation *evaluation, const PgtsdbTenant *tenant, TsdbArena *arena,
 					  TsdbAlertSample **samples, size_t *n, TsdbError *error);
 static void fail(PgtsdbRuleStatus *status, const char *message);
-static int64 now_ms(void);
 
 void
 pgtsdb_ruler_main(Datum main_arg)
@@ -70,19 +69,13 @@ pgtsdb_ruler_main(Datum main_arg)
 
 	for (;;)
 	{
-		int64		now = now_ms();
+		int64		now = pgtsdb_now_ms();
 
 		if (now >= ruler.reload_at)
 			reload(&ruler, now);
 		if (pgtsdb_worker_wait(ruler.worker, evaluate_due(&ruler)))
 			ruler.reload_at = 0;
 	}
-}
-
-static int64
-now_ms(void)
-{
-	return pgtsdb_timestamp_to_ms(GetCurrentTimestamp());
 }
 
 /* ---- which rules ---- */
@@ -196,7 +189,7 @@ end_orphan(PgtsdbWorker *worker, void *arg)
 		.rule_id = &orphan->rule_id,
 		.tenant = pgtsdb_tenant_by_id(orphan->tenant_id),
 		.arena = pgtsdb_query_arena(CurrentMemoryContext),
-		.now = now_ms(),
+		.now = pgtsdb_now_ms(),
 	};
 	TsdbAlert  *alerts;
 	size_t		n;
@@ -222,13 +215,13 @@ evaluate_due(Ruler *ruler)
 	{
 		PgtsdbRule *rule = lfirst(cell);
 
-		if (rule->next > now_ms() + rule->interval) /* the clock was set back */
-			rule->next = pgtsdb_rule_slot(rule, now_ms()) + rule->interval;
-		if (rule->next <= now_ms())
-			evaluate(ruler, rule, pgtsdb_rule_slot(rule, now_ms()));
+		if (rule->next > pgtsdb_now_ms() + rule->interval) /* the clock was set back */
+			rule->next = pgtsdb_rule_slot(rule, pgtsdb_now_ms()) + rule->interval;
+		if (rule->next <= pgtsdb_now_ms())
+			evaluate(ruler, rule, pgtsdb_rule_slot(rule, pgtsdb_now_ms()));
 		next = Min(next, rule->next);
 	}
-	return (long) Max(next - now_ms(), 0);
+	return (long) Max(next - pgtsdb_now_ms(), 0);
 }
 
 static void
