@@ -20,6 +20,7 @@
 #include "pg/storage/head_batch.h"
 #include "pg/storage/statement.h"
 #include "pg/storage/storage_internal.h"
+#include "pg/types/types.h"
 
 /* Tries to find a free n for a row. */
 #define MAX_ATTEMPTS 100

@@ -22,6 +22,7 @@
 #include "pg/storage/relations.h"
 #include "pg/storage/statement.h"
 #include "pg/storage/storage_internal.h"
+#include "pg/types/types.h"
 
 #define MAX_TEXT_BYTES (16 * 1024)	/* of a help text or unit; the rest is cut off */
 #define MAX_REMEMBERED (64 * 1024)	/* definitions; then all are forgotten */

@@ -21,13 +21,11 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/syscache.h"
 #include "utils/snapmgr.h"
 
 #include "core/chunk/chunk.h"
@@ -39,6 +37,7 @@
 #include "pg/storage/relations.h"
 #include "pg/storage/rewrite.h"
 #include "pg/storage/schema.h"
+#include "pg/storage/statement.h"
 #include "pg/storage/storage.h"
 #include "pg/storage/storage_internal.h"
 #include "pg/types/types.h"
@@ -66,6 +65,7 @@ typedef struct Job
 	Taken	   *taken;
 	size_t		n_taken;
 	size_t		max_taken;
+	Oid			chunk_type;
 } Job;
 
 /* What one call of the chunk writer gets: within one partition, one span, and its limit of timestamps. */
@@ -92,7 +92,6 @@ static void unite_times(Job *job, const size_t *done, Segment *segment);
 static void insert_segment(Job *job, const size_t *done, const Segment *segment);
 static TsdbChunkColumn chunk_column(Job *job, const Segment *segment, TsdbRun run);
 static void insert_row(Job *job, const TsdbChunkRow *row);
-static SPIPlanPtr insert_plan(void);
 static bool has_times(TsdbRun all, TsdbRun some);
 static TsdbRun run_of_segment(TsdbRun run, size_t done, const Segment *segment);
 static size_t samples_before(TsdbRun run, size_t from, int64 t_end);
@@ -382,6 +381,7 @@ insert_chunks(Job *job)
 	size_t	   *done = tsdb_alloc0(job->arena, job->head.n_columns * sizeof(size_t));
 	Segment		segment;
 
+	job->chunk_type = pgtsdb_type_oid("chunk");
 	SPI_connect();
 	while (next_segment(job, done, &segment))
 	{
@@ -509,45 +509,24 @@ chunk_column(Job *job, const Segment *segment, TsdbRun run)
 static void
 insert_row(Job *job, const TsdbChunkRow *row)
 {
-	Datum		data = pgtsdb_chunk_datum(row->data, row->len);
-	Datum		values[] = {
-		Int32GetDatum(job->rewrite->part), Int32GetDatum(job->rewrite->group_id), Int64GetDatum(row->t_min),
-		Int32GetDatum((int32) (row->t_max - row->t_min)), Int16GetDatum(row->first_column), Int16GetDatum(row->n_columns),
-		data
+	static PgtsdbStatement insert = {
+		"INSERT INTO tsdb.chunks (tier, class, part, group_id, t_min, dt, col, n, data)"
+		" VALUES (0, 0, $1, $2, $3, $4, $5, $6, $7)",
+		SPI_OK_INSERT
 	};
-	int			result;
+	Datum		data = pgtsdb_bytes_datum(row->data, row->len);
 
-	result = SPI_execute_plan(insert_plan(), values, NULL, false, 0);
-	if (result != SPI_OK_INSERT)
-		elog(ERROR, "inserting a chunk: %s", SPI_result_code_string(result));
+	pgtsdb_statement_run(&insert, 7,
+						 (Oid[]) {INT4OID, INT4OID, INT8OID, INT4OID, INT2OID, INT2OID, job->chunk_type},
+						 (Datum[]) {
+							 Int32GetDatum(job->rewrite->part), Int32GetDatum(job->rewrite->group_id),
+							 Int64GetDatum(row->t_min), Int32GetDatum((int32) (row->t_max - row->t_min)),
+							 Int16GetDatum(row->first_column), Int16GetDatum(row->n_columns), data
+						 });
 	pfree(DatumGetPointer(data));
 	job->rewrite->chunk_rows++;
 	job->rewrite->chunk_bytes += row->len;
 	job->rewrite->samples += row->n_samples;
-}
-
-/* Kept for the life of the session, or until the extension was dropped and made again. */
-static SPIPlanPtr
-insert_plan(void)
-{
-	static SPIPlanPtr plan;
-	static Oid	plan_type;
-	Oid			chunk_type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("chunk"),
-											 ObjectIdGetDatum(get_namespace_oid(PGTSDB_SCHEMA, false)));
-	Oid			types[] = {INT4OID, INT4OID, INT8OID, INT4OID, INT2OID, INT2OID, chunk_type};
-
-	if (plan != NULL && plan_type == chunk_type)
-		return plan;
-	if (plan != NULL)
-		SPI_freeplan(plan);
-	plan = NULL;
-	plan = SPI_prepare("INSERT INTO tsdb.chunks (tier, class, part, group_id, t_min, dt, col, n, data)"
-					   " VALUES (0, 0, $1, $2, $3, $4, $5, $6, $7)", lengthof(types), types);
-	if (plan == NULL)
-		elog(ERROR, "preparing the insert of chunks: %s", SPI_result_code_string(SPI_result));
-	SPI_keepplan(plan);
-	plan_type = chunk_type;
-	return plan;
 }
 
 /* Nearly all columns have the same timestamps, and many the same array; others lack some. */

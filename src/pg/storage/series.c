@@ -18,7 +18,6 @@
 #include <inttypes.h>
 
 #include "access/xact.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
@@ -26,7 +25,6 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
 #include "utils/uuid.h"
 
 #include "pg/errors.h"
@@ -38,6 +36,7 @@
 #include "pg/storage/schema.h"
 #include "pg/storage/series_cache.h"
 #include "pg/storage/statement.h"
+#include "pg/types/types.h"
 
 #define MAX_ORIGIN_BYTES 512	/* origins are keys of a btree; a longer one ends with its hash */
 
@@ -74,7 +73,6 @@ static void insert_groups(const Creation *creation, int32 first_id);
 static void insert_series(const Creation *creation);
 static int	compare_hash(const void *a, const void *b);
 static int	compare_origin(const void *a, const void *b);
-static Oid	labels_type(void);
 
 /* ---- what is wanted ---- */
 
@@ -423,7 +421,7 @@ insert_series(const Creation *creation)
 		" FROM unnest($2, $3, $4, $5, $6) AS u (group_id, col, hash, metric_name, labels)",
 		SPI_OK_INSERT
 	};
-	Oid			type = labels_type();
+	Oid			type = pgtsdb_type_oid("labels");
 	int32	   *group_ids = palloc_array(int32, creation->n);
 	int16	   *cols = palloc_array(int16, creation->n);
 	pg_uuid_t  *uuids = palloc_array(pg_uuid_t, creation->n);
@@ -574,11 +572,4 @@ compare_origin(const void *a, const void *b)
 	if (order != 0)
 		return order;
 	return x < y ? -1 : x > y;
-}
-
-static Oid
-labels_type(void)
-{
-	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("labels"),
-						   ObjectIdGetDatum(get_namespace_oid(PGTSDB_SCHEMA, false)));
 }

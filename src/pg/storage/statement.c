@@ -1,20 +1,29 @@
 /*
  * statement.c
- *		Statements that the write path runs again and again, prepared once per backend.
+ *		Statements that run again and again, prepared once per backend.
  */
 #include "postgres.h"
 
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
+#include "pg/storage/relations.h"
 #include "pg/storage/statement.h"
 
 static bool has_types(SPIPlanPtr plan, int n_args, const Oid *types);
 static Datum fixed_array(const void *values, int n, Oid element_type, Size element_size);
 
 uint64
-pgtsdb_statement_run(PgtsdbStatement *statement, int n_args, Oid *types, Datum *values)
+pgtsdb_statement_run(PgtsdbStatement *statement, int n_args, const Oid *types, Datum *values)
+{
+	return pgtsdb_statement_run_nulls(statement, n_args, types, values, NULL);
+}
+
+uint64
+pgtsdb_statement_run_nulls(PgtsdbStatement *statement, int n_args, const Oid *types, Datum *values, const char *nulls)
 {
 	int			result;
 
@@ -26,13 +35,13 @@ pgtsdb_statement_run(PgtsdbStatement *statement, int n_args, Oid *types, Datum *
 	}
 	if (statement->plan == NULL)
 	{
-		SPIPlanPtr	plan = SPI_prepare(statement->sql, n_args, types);
+		SPIPlanPtr	plan = SPI_prepare(statement->sql, n_args, unconstify(Oid *, types));
 
 		if (plan == NULL || SPI_keepplan(plan) != 0)
 			elog(ERROR, "could not prepare \"%s\": %s", statement->sql, SPI_result_code_string(SPI_result));
 		statement->plan = plan;
 	}
-	result = SPI_execute_plan(statement->plan, values, NULL, false, 0);
+	result = SPI_execute_plan(statement->plan, values, nulls, false, 0);
 	if (result != statement->expected)
 		elog(ERROR, "\"%s\" failed: %s", statement->sql, SPI_result_code_string(result));
 	return SPI_processed;
@@ -84,14 +93,11 @@ pgtsdb_nullable_array(Datum *values, bool *nulls, int n, Oid element_type)
 											  element_type, length, by_value, align));
 }
 
-Datum
-pgtsdb_bytes_datum(const void *data, size_t len)
+Oid
+pgtsdb_type_oid(const char *name)
 {
-	struct varlena *value = palloc(VARHDRSZ + len);
-
-	SET_VARSIZE(value, VARHDRSZ + len);
-	memcpy(VARDATA(value), data, len);
-	return PointerGetDatum(value);
+	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum(name),
+						   ObjectIdGetDatum(get_namespace_oid(PGTSDB_SCHEMA, false)));
 }
 
 /* Elements without padding between them are the array's data as they stand. */

@@ -1,6 +1,6 @@
 /*
  * statement.h
- *		Statements that the write path runs again and again, prepared once per backend.
+ *		Statements that run again and again, prepared once per backend.
  */
 #ifndef PGTSDB_STATEMENT_H
 #define PGTSDB_STATEMENT_H
@@ -8,8 +8,6 @@
 #include "postgres.h"
 
 #include "executor/spi.h"
-
-#define PGTSDB_MAX_STATEMENT_ARGS 8
 
 /* A static object per statement; the plan lives as long as the backend, or until its types are others. */
 typedef struct PgtsdbStatement
@@ -27,7 +25,10 @@ typedef struct PgtsdbStatement
  * Runs it within SPI_connect() .. SPI_finish().  Answers the number of rows; results
  * are in SPI_tuptable.
  */
-extern uint64 pgtsdb_statement_run(PgtsdbStatement *statement, int n_args, Oid *types, Datum *values);
+extern uint64 pgtsdb_statement_run(PgtsdbStatement *statement, int n_args, const Oid *types, Datum *values);
+/* Same with null arguments: 'n' in nulls, else ' ', as SPI has it. */
+extern uint64 pgtsdb_statement_run_nulls(PgtsdbStatement *statement, int n_args, const Oid *types, Datum *values,
+										 const char *nulls);
 
 /* One-dimensional arrays, without NULL but for the last. */
 extern Datum pgtsdb_int2_array(const int16 *values, int n);
@@ -36,7 +37,7 @@ extern Datum pgtsdb_int8_array(const int64 *values, int n);
 extern Datum pgtsdb_datum_array(Datum *values, int n, Oid element_type);
 extern Datum pgtsdb_nullable_array(Datum *values, bool *nulls, int n, Oid element_type);
 
-/* A value of a varlena type with these bytes. */
-extern Datum pgtsdb_bytes_datum(const void *data, size_t len);
+/* tsdb.labels or another type of the extension. */
+extern Oid	pgtsdb_type_oid(const char *name);
 
 #endif							/* PGTSDB_STATEMENT_H */

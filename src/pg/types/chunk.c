@@ -13,16 +13,6 @@
 #include "pg/mem.h"
 #include "pg/types/types.h"
 
-Datum
-pgtsdb_chunk_datum(const void *data, size_t len)
-{
-	struct varlena *result = palloc(VARHDRSZ + len);
-
-	SET_VARSIZE(result, VARHDRSZ + len);
-	memcpy(VARDATA(result), data, len);
-	return PointerGetDatum(result);
-}
-
 /* ---- input and output ---- */
 
 static Datum

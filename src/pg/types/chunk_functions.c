@@ -180,7 +180,7 @@ pgtsdb_chunk_agg_final(PG_FUNCTION_ARGS)
 	pgtsdb_check(tsdb_chunk_writer_make(pgtsdb_arena_create(CurrentMemoryContext, 0, NULL), &pgtsdb_env, &input, &writer, &error), &error);
 	if (!tsdb_chunk_writer_next(writer, &row))
 		elog(ERROR, "samples without a chunk");
-	return pgtsdb_chunk_datum(row.data, row.len);
+	return pgtsdb_bytes_datum(row.data, row.len);
 }
 
 /* ---- looking into chunks ---- */

@@ -28,16 +28,14 @@ pgtsdb_labels_datum(TsdbLabels labels)
 {
 	TsdbArena  *arena = pgtsdb_arena_create(CurrentMemoryContext, 0, NULL);
 	TsdbBuffer	buffer;
-	bytea	   *result;
+	Datum		result;
 
 	tsdb_buffer_init(&buffer, arena, 512);
 	tsdb_labels_encode(&buffer, labels);
-	result = palloc(VARHDRSZ + buffer.len);
-	SET_VARSIZE(result, VARHDRSZ + buffer.len);
-	memcpy(VARDATA(result), buffer.data, buffer.len);
+	result = pgtsdb_bytes_datum(buffer.data, buffer.len);
 	tsdb_arena_free(arena);
 	pfree(arena);
-	return PointerGetDatum(result);
+	return result;
 }
 
 TsdbLabels

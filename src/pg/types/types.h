@@ -12,6 +12,17 @@
 
 #include "core/labels/labels.h"
 
+/* A value of a varlena type with these bytes. */
+static inline Datum
+pgtsdb_bytes_datum(const void *data, size_t len)
+{
+	struct varlena *value = palloc(VARHDRSZ + len);
+
+	SET_VARSIZE(value, VARHDRSZ + len);
+	memcpy(VARDATA(value), data, len);
+	return PointerGetDatum(value);
+}
+
 /* ---- labels.c ---- */
 
 /* tsdb.labels is a varlena around the canonical encoding of core/labels. */
@@ -37,10 +48,7 @@ extern void pgtsdb_datum_selector(TsdbArena *arena, Datum datum, TsdbMatcher **m
 
 /* ---- chunk.c ---- */
 
-/* tsdb.chunk is a varlena around the bytes of core/chunk. */
-extern Datum pgtsdb_chunk_datum(const void *data, size_t len);
-
-/* The bytes in a stored chunk; it is stored plain, so this is no more than a look at its length. */
+/* tsdb.chunk is a varlena around the bytes of core/chunk; it is stored plain, so this is no more than a look at its length. */
 static inline const uint8_t *
 pgtsdb_datum_chunk(Datum datum, size_t *len)
 {

@@ -19,6 +19,7 @@
 
 #include "pg/errors.h"
 #include "pg/query/query.h"
+#include "pg/storage/statement.h"
 #include "pg/storage/storage.h"
 #include "pg/types/types.h"
 #include "pg/worker/rules.h"
@@ -50,20 +51,12 @@ static const Oid state_types[STATE_COLUMNS] = {
 	FLOAT8OID, TEXTOID, JSONBOID, JSONBOID
 };
 
-/* A statement with its plan, which lives as long as the worker. */
-typedef struct Statement
-{
-	const char *sql;
-	int			expected;
-	SPIPlanPtr	plan;
-} Statement;
-
-static Statement load_states = {
+static PgtsdbStatement load_states = {
 	"SELECT first_triggered_at, starts_at, keep_firing_since, resolved_at, last_evaluated_value, current_state, labels, annotations "
 	"FROM tsdb.alert_evaluation_states WHERE rule_id OPERATOR(pg_catalog.=) $1", SPI_OK_SELECT
 };
 
-static Statement save_state = {
+static PgtsdbStatement save_state = {
 	"INSERT INTO tsdb.alert_evaluation_states (rule_id, alert_id, tenant_id, first_triggered_at, starts_at, keep_firing_since, "
 	"resolved_at, last_evaluated_at, last_evaluated_value, current_state, labels, annotations, updated_at) "
 	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, pg_catalog.now()) "
@@ -74,12 +67,12 @@ static Statement save_state = {
 	SPI_OK_INSERT
 };
 
-static Statement forget_state = {
+static PgtsdbStatement forget_state = {
 	"DELETE FROM tsdb.alert_evaluation_states WHERE rule_id OPERATOR(pg_catalog.=) $1 AND alert_id OPERATOR(pg_catalog.=) $2",
 	SPI_OK_DELETE
 };
 
-static Statement add_event = {
+static PgtsdbStatement add_event = {
 	"INSERT INTO tsdb.alert_events (rule_id, alert_id, tenant_id, at, value, rule_name, previous_state, new_state, labels, annotations) "
 	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)", SPI_OK_INSERT
 };
@@ -91,7 +84,6 @@ static void save_alert(const PgtsdbAlertStore *store, const TsdbAlert *alert, co
 static void save_event(const PgtsdbAlertStore *store, const TsdbAlert *alert, const pg_uuid_t *alert_id);
 static void notify(const PgtsdbAlertStore *store, const TsdbAlert *alert, const pg_uuid_t *alert_id);
 static pg_uuid_t id_of(const PgtsdbAlertStore *store, TsdbLabels labels);
-static void run(Statement *statement, int n, const Oid *types, Datum *values, const char *nulls);
 static Datum time_datum(int64 ms, char *null);
 static Datum text_datum(TsdbStr text);
 static bool is_active(TsdbAlertState state);
@@ -109,8 +101,7 @@ pgtsdb_alerts_load(const PgtsdbAlertStore *store, size_t *n)
 	TsdbAlert  *alerts;
 
 	SPI_connect();
-	run(&load_states, 1, state_types, &rule_id, NULL);
-	*n = SPI_processed;
+	*n = pgtsdb_statement_run(&load_states, 1, state_types, &rule_id);
 	alerts = TSDB_NEW_ARRAY(store->arena, TsdbAlert, *n);
 	for (size_t i = 0; i < *n; i++)
 		read_alert(store, SPI_tuptable->vals[i], SPI_tuptable->tupdesc, &alerts[i]);
@@ -205,7 +196,7 @@ save_alert(const PgtsdbAlertStore *store, const TsdbAlert *alert, const pg_uuid_
 	values[ALERT_ID] = UUIDPGetDatum(alert_id);
 	if (alert->state == TSDB_ALERT_INACTIVE)
 	{
-		run(&forget_state, 2, state_types, values, NULL);
+		pgtsdb_statement_run(&forget_state, 2, state_types, values);
 		return;
 	}
 	values[TENANT_ID] = CStringGetTextDatum(store->tenant->tenant_id);
@@ -218,7 +209,7 @@ save_alert(const PgtsdbAlertStore *store, const TsdbAlert *alert, const pg_uuid_
 	values[CURRENT_STATE] = CStringGetTextDatum(tsdb_alert_state_name(alert->state));
 	values[LABELS] = JsonbPGetDatum(pgtsdb_labels_jsonb(alert->labels));
 	values[ANNOTATIONS] = JsonbPGetDatum(pgtsdb_labels_jsonb(alert->annotations));
-	run(&save_state, STATE_COLUMNS, state_types, values, nulls);
+	pgtsdb_statement_run_nulls(&save_state, STATE_COLUMNS, state_types, values, nulls);
 }
 
 static void
@@ -237,7 +228,7 @@ save_event(const PgtsdbAlertStore *store, const TsdbAlert *alert, const pg_uuid_
 		JsonbPGetDatum(pgtsdb_labels_jsonb(alert->labels)), JsonbPGetDatum(pgtsdb_labels_jsonb(alert->annotations))
 	};
 
-	run(&add_event, lengthof(types), types, values, NULL);
+	pgtsdb_statement_run(&add_event, lengthof(types), types, values);
 }
 
 /* For listeners in SQL; our own notifier wakes by latch. */
@@ -272,24 +263,6 @@ id_of(const PgtsdbAlertStore *store, TsdbLabels labels)
 	for (int i = 0; i < UUID_LEN; i++)	/* little endian on every machine */
 		id.data[i] = (uint8) ((i < 8 ? hash.lo : hash.hi) >> (8 * (i % 8)));
 	return id;
-}
-
-static void
-run(Statement *statement, int n, const Oid *types, Datum *values, const char *nulls)
-{
-	int			result;
-
-	if (statement->plan == NULL)
-	{
-		SPIPlanPtr	plan = SPI_prepare(statement->sql, n, unconstify(Oid *, types));
-
-		if (plan == NULL || SPI_keepplan(plan) != 0)
-			elog(ERROR, "could not prepare \"%s\": %s", statement->sql, SPI_result_code_string(SPI_result));
-		statement->plan = plan;
-	}
-	result = SPI_execute_plan(statement->plan, values, nulls, false, 0);
-	if (result != statement->expected)
-		elog(ERROR, "\"%s\" failed: %s", statement->sql, SPI_result_code_string(result));
 }
 
 static Datum
