@@ -13,7 +13,6 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "core/json/json.h"
 #include "core/promql/eval.h"
@@ -35,13 +34,7 @@ PG_FUNCTION_INFO_V1(pgtsdb_sql_api_query_range);
 Datum
 pgtsdb_sql_api_query(PG_FUNCTION_ARGS)
 {
-	int64		at = pgtsdb_timestamp_to_ms(PG_GETARG_TIMESTAMPTZ(1));
-	PgtsdbQuery query = {
-		.tenant = pgtsdb_current_tenant(PGTSDB_READ),
-		.text = text_to_cstring(PG_GETARG_TEXT_PP(0)),
-		.start = at,
-		.end = at
-	};
+	PgtsdbQuery query = pgtsdb_query_of_arguments(fcinfo);
 
 	return answer(&query, NULL);
 }
@@ -50,13 +43,7 @@ pgtsdb_sql_api_query(PG_FUNCTION_ARGS)
 Datum
 pgtsdb_sql_api_query_range(PG_FUNCTION_ARGS)
 {
-	PgtsdbQuery query = {
-		.tenant = pgtsdb_current_tenant(PGTSDB_READ),
-		.text = text_to_cstring(PG_GETARG_TEXT_PP(0)),
-		.start = pgtsdb_timestamp_to_ms(PG_GETARG_TIMESTAMPTZ(1)),
-		.end = pgtsdb_timestamp_to_ms(PG_GETARG_TIMESTAMPTZ(2)),
-		.step = pgtsdb_step_to_ms(PG_GETARG_INTERVAL_P(3))
-	};
+	PgtsdbQuery query = pgtsdb_query_of_arguments(fcinfo);
 	TsdbError	error;
 
 	return answer(&query, check_range(&query, &error) ? NULL : &error);

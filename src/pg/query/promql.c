@@ -8,10 +8,8 @@
 #include "postgres.h"
 
 #include "fmgr.h"
-#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "core/promql/eval.h"
 #include "pg/errors.h"
@@ -28,13 +26,7 @@ PG_FUNCTION_INFO_V1(pgtsdb_sql_promql_range);
 Datum
 pgtsdb_sql_promql_instant(PG_FUNCTION_ARGS)
 {
-	int64		at = pgtsdb_timestamp_to_ms(PG_GETARG_TIMESTAMPTZ(1));
-	PgtsdbQuery query = {
-		.tenant = pgtsdb_current_tenant(PGTSDB_READ),
-		.text = text_to_cstring(PG_GETARG_TEXT_PP(0)),
-		.start = at,
-		.end = at
-	};
+	PgtsdbQuery query = pgtsdb_query_of_arguments(fcinfo);
 
 	answer_query(fcinfo, &query);
 	return (Datum) 0;
@@ -44,13 +36,7 @@ pgtsdb_sql_promql_instant(PG_FUNCTION_ARGS)
 Datum
 pgtsdb_sql_promql_range(PG_FUNCTION_ARGS)
 {
-	PgtsdbQuery query = {
-		.tenant = pgtsdb_current_tenant(PGTSDB_READ),
-		.text = text_to_cstring(PG_GETARG_TEXT_PP(0)),
-		.start = pgtsdb_timestamp_to_ms(PG_GETARG_TIMESTAMPTZ(1)),
-		.end = pgtsdb_timestamp_to_ms(PG_GETARG_TIMESTAMPTZ(2)),
-		.step = pgtsdb_step_to_ms(PG_GETARG_INTERVAL_P(3))
-	};
+	PgtsdbQuery query = pgtsdb_query_of_arguments(fcinfo);
 
 	pgtsdb_check_time_order(query.start, query.end);
 	if (query.step <= 0)

@@ -4,6 +4,9 @@
  */
 #include "postgres.h"
 
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
 #include "core/promql/eval.h"
 #include "core/promql/parser.h"
 #include "pg/guc.h"
@@ -30,6 +33,24 @@ pgtsdb_query_run(const PgtsdbQuery *query, Snapshot snapshot, TsdbArena *arena, 
 		return status;
 	return tsdb_promql_eval(arena, &pgtsdb_env, pgtsdb_storage_source(query->tenant, snapshot, arena), &options, expr,
 							result, error);
+}
+
+PgtsdbQuery
+pgtsdb_query_of_arguments(FunctionCallInfo fcinfo)
+{
+	PgtsdbQuery query = {
+		.tenant = pgtsdb_current_tenant(PGTSDB_READ),
+		.text = text_to_cstring(PG_GETARG_TEXT_PP(0)),
+		.start = pgtsdb_timestamp_to_ms(PG_GETARG_TIMESTAMPTZ(1))
+	};
+
+	query.end = query.start;
+	if (PG_NARGS() > 2)
+	{
+		query.end = pgtsdb_timestamp_to_ms(PG_GETARG_TIMESTAMPTZ(2));
+		query.step = pgtsdb_step_to_ms(PG_GETARG_INTERVAL_P(3));
+	}
+	return query;
 }
 
 TsdbArena *

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
+#include "fmgr.h"
 #include "utils/snapshot.h"
 
 #include "core/base/base.h"
@@ -35,6 +36,12 @@ typedef struct PgtsdbQuery
  */
 extern TsdbStatus pgtsdb_query_run(const PgtsdbQuery *query, Snapshot snapshot, TsdbArena *arena,
 								   TsdbQueryResult **result, TsdbError *error);
+
+/*
+ * Of (query, time) or (query, start, end, step), the arguments of all SQL functions that evaluate; the
+ * current user may read the tenant, or this raises.
+ */
+extern PgtsdbQuery pgtsdb_query_of_arguments(FunctionCallInfo fcinfo);
 
 /* An arena in the context, limited by pgtsdb.query_memory_limit. */
 extern TsdbArena *pgtsdb_query_arena(MemoryContext context);
