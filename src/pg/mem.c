@@ -15,6 +15,7 @@ typedef struct ServerArena
 {
 	TsdbArena	arena;			/* first: the core sees only this */
 	MemoryContext context;
+	Size		held;			/* by this arena and its children */
 	Size		max_bytes;
 	const char *setting;
 } ServerArena;
@@ -23,8 +24,9 @@ static void *
 acquire(TsdbArena *arena, size_t bytes)
 {
 	ServerArena *server = arena->context;
+	void	   *block;
 
-	if (server->max_bytes != 0 && (bytes > server->max_bytes || arena->acquired > server->max_bytes - bytes))
+	if (server->max_bytes != 0 && (bytes > server->max_bytes || server->held > server->max_bytes - bytes))
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("memory limit of %zu MB exceeded", server->max_bytes / (1024 * 1024)),
@@ -33,12 +35,17 @@ acquire(TsdbArena *arena, size_t bytes)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("request for %zu bytes of memory is too large", bytes)));
-	return MemoryContextAllocHuge(server->context, bytes);
+	block = MemoryContextAllocHuge(server->context, bytes);
+	server->held += bytes;
+	return block;
 }
 
 static void
 release(TsdbArena *arena, void *block, size_t bytes)
 {
+	ServerArena *server = arena->context;
+
+	server->held -= bytes;
 	pfree(block);
 }
 

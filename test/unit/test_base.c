@@ -56,12 +56,14 @@ START_TEST(arena_grow_keeps_content)
 }
 END_TEST
 
+/* Small objects leave blocks that are used again, a large one leaves nothing. */
 START_TEST(arena_rewind_gives_back_what_came_later)
 {
 	TsdbArena	blocks;
 	char	   *before;
 	TsdbArenaMark mark;
 	size_t		acquired;
+	size_t		kept;
 
 	tsdb_arena_init_malloc(&blocks, 256);
 	before = tsdb_strndup(&blocks, "before", 6);
@@ -70,10 +72,34 @@ START_TEST(arena_rewind_gives_back_what_came_later)
 	for (int i = 0; i < 100; i++)
 		memset(tsdb_alloc(&blocks, 100), i, 100);
 	ck_assert_uint_gt(blocks.acquired, acquired);
+	kept = blocks.acquired;
 	tsdb_arena_rewind(&blocks, mark);
-	ck_assert_uint_eq(blocks.acquired, acquired);
+	ck_assert_str_eq(before, "before");
+	for (int i = 0; i < 100; i++)
+		memset(tsdb_alloc(&blocks, 100), i, 100);
+	ck_assert_uint_eq(blocks.acquired, kept);
+	memset(tsdb_alloc(&blocks, 10 * 1000 * 1000), 1, 10 * 1000 * 1000);
+	ck_assert_uint_gt(blocks.acquired, 10 * 1000 * 1000);
+	tsdb_arena_rewind(&blocks, mark);
+	ck_assert_uint_eq(blocks.acquired, kept);
 	ck_assert_str_eq(before, "before");
 	tsdb_arena_free(&blocks);
+	ck_assert_uint_eq(blocks.acquired, 0);
+}
+END_TEST
+
+START_TEST(arena_frees_its_children)
+{
+	TsdbArena	blocks;
+	TsdbArena  *child;
+	TsdbArena  *grandchild;
+
+	tsdb_arena_init_malloc(&blocks, 0);
+	child = tsdb_arena_child(&blocks);
+	grandchild = tsdb_arena_child(child);
+	ck_assert_str_eq(tsdb_strndup(child, "child", 5), "child");
+	ck_assert_str_eq(tsdb_strndup(grandchild, "grandchild", 10), "grandchild");
+	tsdb_arena_free(&blocks);	/* LeakSanitizer tells */
 }
 END_TEST
 
@@ -598,6 +624,7 @@ base_suite(void)
 	tcase_add_test(cases, arena_objects_are_aligned_and_apart);
 	tcase_add_test(cases, arena_grow_keeps_content);
 	tcase_add_test(cases, arena_rewind_gives_back_what_came_later);
+	tcase_add_test(cases, arena_frees_its_children);
 	tcase_add_test(cases, error_carries_range_and_is_cut_not_overrun);
 	tcase_add_test(cases, varint_round_trip);
 	tcase_add_test(cases, reader_fails_at_the_end_and_stays_failed);

@@ -216,17 +216,40 @@ START_TEST(samples_are_limited)
 	bench_open(&bench);
 	add_fleet(&bench);
 	at(&bench, 0, 600000, 60000);
-	bench.options.max_samples = 160;
+	/* 11 times, 4 rows of 11, and a window of 20: of 164 samples that are read only those of a window are held */
+	bench.options.max_samples = 11 + 4 * 11 - 1;
 	ck_assert_int_eq(run(&bench, "rate(requests_total[5m])"), TSDB_ERR_LIMIT);
 	ck_assert_str_eq(bench.error.message,
 					 "query processing would load too many samples into memory in query execution");
-	bench.options.max_samples = 1000;
+	bench.options.max_samples = 11 + 3 * 11 + 20;
 	ck_assert_int_eq(run(&bench, "rate(requests_total[5m])"), TSDB_OK);
+	ck_assert_int_eq(run(&bench, "sum_over_time(load[10m])"), TSDB_ERR_LIMIT);
+	/* nor are operands that have been used */
+	bench.options.max_samples = 100;
+	ck_assert_int_eq(run(&bench, "sum(load) + sum(load) + sum(load)"), TSDB_OK);
+	bench.options.max_samples = 1000;
 	/* a few bytes of query must not ask for much memory */
 	ck_assert_int_eq(run(&bench, "sum_over_time(vector(1)[100y:1ms])"), TSDB_ERR_LIMIT);
 	ck_assert_int_eq(run(&bench, "sum_over_time(no_such_metric[100y:1ms])"), TSDB_ERR_LIMIT);
 	at(&bench, 0, INT64_MAX, 1);
 	ck_assert_int_eq(run(&bench, "1"), TSDB_ERR_LIMIT);
+	bench_close(&bench);
+}
+END_TEST
+
+START_TEST(series_are_limited)
+{
+	Bench		bench;
+
+	bench_open(&bench);
+	add_fleet(&bench);
+	at(&bench, 300000, 300000, 0);
+	bench.options.max_series = 3;
+	ck_assert_int_eq(run(&bench, "load"), TSDB_ERR_LIMIT);
+	ck_assert_str_eq(bench.error.message, "selector matches more than 3 series");
+	ck_assert_int_eq(run(&bench, "load{job=\"api\"} + load{job=\"web\"}"), TSDB_OK);
+	bench.options.max_series = 4;
+	ck_assert_int_eq(run(&bench, "load"), TSDB_OK);
 	bench_close(&bench);
 }
 END_TEST
@@ -288,11 +311,15 @@ leap(void *context)
 /* The source is a callback, too. */
 static TsdbStatus
 leaping_select(TsdbSeriesSource *source, TsdbArena *arena, const TsdbSelect *what,
-			   TsdbSeriesData **series, size_t *n, TsdbError *error)
+			   TsdbSeriesSink *sink, TsdbError *error)
 {
-	*series = TSDB_NEW_ARRAY(arena, TsdbSeriesData, 1000);
+	static const int64_t t = 0;
+	static const double v = 1;
+	TsdbSeriesData *series = TSDB_NEW_ARRAY(arena, TsdbSeriesData, 1000);
+
+	series[0] = (TsdbSeriesData){{NULL, 0}, 1, &t, &v};
+	ck_assert_int_eq(sink->take(sink, series, false, error), TSDB_OK);
 	leap(source->context);
-	*n = 0;
 	return TSDB_OK;
 }
 
@@ -336,7 +363,7 @@ START_TEST(may_be_left_from_the_source)
 {
 	Bench		bench;
 	Leap		jump = {.left = 1};
-	TsdbSeriesSource source = {leaping_select, &jump};
+	TsdbSeriesSource source = {.select = leaping_select, .context = &jump};
 	TsdbExpr   *expr;
 
 	bench_open(&bench);
@@ -641,7 +668,7 @@ START_TEST(sort_is_stable)
 		/* the last digit is the order of coming among those that compare equal */
 		for (int i = 0; i < n; i++)
 			items[i] = (int) (rand_r(&seed) % 20) * 10000 + i;
-		tsdb_eval_sort(&arena, items, n, sizeof(int), compare_tens, NULL);
+		tsdb_sort(&arena, items, n, sizeof(int), compare_tens, NULL);
 		for (int i = 1; i < n; i++)
 			ck_assert_int_le(items[i - 1] / 10, items[i] / 10);
 		for (int i = 1; i < n; i++)
@@ -734,6 +761,7 @@ promql_eval_suite(void)
 	suite_add_tcase(suite, results);
 
 	tcase_add_test(limits, samples_are_limited);
+	tcase_add_test(limits, series_are_limited);
 	tcase_add_test(limits, far_times_are_harmless);
 	suite_add_tcase(suite, limits);
 

@@ -10,24 +10,64 @@
 #define ALIGNMENT 16
 #define ALIGN_UP(n) (((n) + (ALIGNMENT - 1)) & ~(size_t) (ALIGNMENT - 1))
 
+#define LARGEST_BLOCK_BYTES (1024 * 1024)
+#define MAX_SPARE_BLOCKS 16
+
 struct TsdbArenaBlock
 {
 	TsdbArenaBlock *next;
 	size_t		bytes;			/* with this header */
+	bool		is_own;			/* of one large object */
 };
 
 #define HEADER_BYTES ALIGN_UP(sizeof(TsdbArenaBlock))
 
 static TsdbArenaBlock *
-add_block(TsdbArena *arena, size_t payload)
+acquire_block(TsdbArena *arena, size_t payload)
 {
 	size_t		bytes = payload > SIZE_MAX - HEADER_BYTES ? SIZE_MAX : payload + HEADER_BYTES;
 	TsdbArenaBlock *block = arena->acquire(arena, bytes);
 
 	block->bytes = bytes;
+	arena->acquired += bytes;
+	return block;
+}
+
+static void
+push_block(TsdbArena *arena, TsdbArenaBlock *block, bool is_own)
+{
+	block->is_own = is_own;
 	block->next = arena->blocks;
 	arena->blocks = block;
-	arena->acquired += bytes;
+}
+
+static TsdbArenaBlock *
+own_block(TsdbArena *arena, size_t payload)
+{
+	TsdbArenaBlock *block = acquire_block(arena, payload);
+
+	push_block(arena, block, true);
+	return block;
+}
+
+/* A block for objects of up to this size: one that a rewind has left, or a new one, each twice as large as the last. */
+static TsdbArenaBlock *
+shared_block(TsdbArena *arena, size_t object)
+{
+	TsdbArenaBlock *block = arena->spare;
+
+	if (block != NULL && block->bytes - HEADER_BYTES >= object)
+	{
+		arena->spare = block->next;
+		arena->n_spare--;
+	}
+	else
+	{
+		block = acquire_block(arena, arena->block_size);
+		if (arena->block_size < LARGEST_BLOCK_BYTES)
+			arena->block_size *= 2;
+	}
+	push_block(arena, block, false);
 	return block;
 }
 
@@ -45,10 +85,11 @@ void *
 tsdb_alloc(TsdbArena *arena, size_t bytes)
 {
 	size_t		aligned = bytes == 0 ? ALIGNMENT : bytes > SIZE_MAX - ALIGNMENT ? SIZE_MAX : ALIGN_UP(bytes);
+	TsdbArenaBlock *block;
 	char	   *object;
 
 	if (arena->block_size == 0)
-		return payload_of(add_block(arena, bytes));
+		return payload_of(own_block(arena, bytes));
 	if (aligned <= (size_t) (arena->limit - arena->cursor))
 	{
 		object = arena->cursor;
@@ -56,10 +97,11 @@ tsdb_alloc(TsdbArena *arena, size_t bytes)
 		return object;
 	}
 	if (aligned > arena->block_size / 4)
-		return payload_of(add_block(arena, aligned));
-	object = payload_of(add_block(arena, arena->block_size));
+		return payload_of(own_block(arena, aligned));
+	block = shared_block(arena, aligned);
+	object = payload_of(block);
 	arena->cursor = object + aligned;
-	arena->limit = object + arena->block_size;
+	arena->limit = (char *) block + block->bytes;
 	return object;
 }
 
@@ -117,6 +159,13 @@ tsdb_arena_mark(const TsdbArena *arena)
 	return (TsdbArenaMark){arena->blocks, arena->cursor, arena->limit};
 }
 
+static void
+release_block(TsdbArena *arena, TsdbArenaBlock *block)
+{
+	arena->acquired -= block->bytes;
+	arena->release(arena, block, block->bytes);
+}
+
 void
 tsdb_arena_rewind(TsdbArena *arena, TsdbArenaMark mark)
 {
@@ -125,17 +174,54 @@ tsdb_arena_rewind(TsdbArena *arena, TsdbArenaMark mark)
 		TsdbArenaBlock *block = arena->blocks;
 
 		arena->blocks = block->next;
-		arena->acquired -= block->bytes;
-		arena->release(arena, block, block->bytes);
+		if (block->is_own || arena->n_spare == MAX_SPARE_BLOCKS)
+		{
+			release_block(arena, block);
+			continue;
+		}
+		block->next = arena->spare;
+		arena->spare = block;
+		arena->n_spare++;
 	}
 	arena->cursor = mark.cursor;
 	arena->limit = mark.limit;
 }
 
 void
-tsdb_arena_free(TsdbArena *arena)
+tsdb_arena_reset(TsdbArena *arena)
 {
 	tsdb_arena_rewind(arena, (TsdbArenaMark){NULL, NULL, NULL});
+}
+
+TsdbArena *
+tsdb_arena_child(TsdbArena *parent)
+{
+	TsdbArena  *child = TSDB_NEW(parent, TsdbArena);
+
+	child->acquire = parent->acquire;
+	child->release = parent->release;
+	child->context = parent->context;
+	child->block_size = parent->block_size;
+	child->sibling = parent->children;
+	parent->children = child;
+	return child;
+}
+
+void
+tsdb_arena_free(TsdbArena *arena)
+{
+	for (TsdbArena *child = arena->children; child != NULL; child = child->sibling)
+		tsdb_arena_free(child);
+	arena->children = NULL;
+	tsdb_arena_reset(arena);
+	while (arena->spare != NULL)
+	{
+		TsdbArenaBlock *block = arena->spare;
+
+		arena->spare = block->next;
+		release_block(arena, block);
+	}
+	arena->n_spare = 0;
 }
 
 static void *

@@ -78,16 +78,21 @@ typedef struct TsdbArena TsdbArena;
 /*
  * Memory that is freed as a whole.  acquire() never returns NULL: in the server
  * it throws, in the tests it aborts.  With block_size 0 each object is one
- * acquire(), so that AddressSanitizer sees every overrun.
+ * acquire(), so that AddressSanitizer sees every overrun; otherwise blocks begin with
+ * that size and grow, and a rewind keeps some of them for what comes next.
  */
 struct TsdbArena
 {
 	void	   *(*acquire) (TsdbArena *arena, size_t bytes);
 	void		(*release) (TsdbArena *arena, void *block, size_t bytes);
 	void	   *context;		/* belongs to acquire and release */
-	size_t		block_size;
+	size_t		block_size;		/* of the next block */
 	size_t		acquired;		/* bytes held from acquire() now */
 	TsdbArenaBlock *blocks;		/* newest first */
+	TsdbArenaBlock *spare;		/* given back by a rewind, newest first */
+	size_t		n_spare;
+	TsdbArena  *children;		/* newest first */
+	TsdbArena  *sibling;		/* of a child: the next one of its parent */
 	char	   *cursor;
 	char	   *limit;
 };
@@ -110,13 +115,26 @@ extern char *tsdb_strndup(TsdbArena *arena, const char *text, size_t length);
 /* Everything allocated after the mark goes away at the rewind. */
 extern TsdbArenaMark tsdb_arena_mark(const TsdbArena *arena);
 extern void tsdb_arena_rewind(TsdbArena *arena, TsdbArenaMark mark);
-/* Releases all blocks; the arena can be used again. */
+/* Everything goes away, but a few blocks stay for what comes next. */
+extern void tsdb_arena_reset(TsdbArena *arena);
+/*
+ * An empty arena with the callbacks of its parent: memory with a shorter life, under the same limit.
+ * It is freed with its parent, which must not be rewound to before its making.
+ */
+extern TsdbArena *tsdb_arena_child(TsdbArena *parent);
+/* Releases all blocks, those of its children too; the arena can be used again. */
 extern void tsdb_arena_free(TsdbArena *arena);
 /* An arena over malloc and free, which aborts the process when out of memory: for tests, fuzzers and tools. */
 extern void tsdb_arena_init_malloc(TsdbArena *arena, size_t block_size);
 
 #define TSDB_NEW(arena, type) ((type *) tsdb_alloc0((arena), sizeof(type)))
 #define TSDB_NEW_ARRAY(arena, type, count) ((type *) tsdb_alloc_array((arena), (count), sizeof(type)))
+
+/* ---- sorting (sort.c) ---- */
+
+/* Stable, n log n in the worst case; the scratch comes from the arena. compare() must not jump out. */
+typedef int (*TsdbCompare) (const void *a, const void *b, const void *context);
+extern void tsdb_sort(TsdbArena *arena, void *base, size_t n, size_t size, TsdbCompare compare, const void *context);
 
 /* ---- strings ---- */
 

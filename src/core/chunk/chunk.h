@@ -115,6 +115,13 @@ extern TsdbStatus tsdb_chunk_times(TsdbChunkReader *reader, const int64_t **time
 extern TsdbStatus tsdb_chunk_read_column(TsdbChunkReader *reader, int column, double *values, uint64_t *present,
 										 TsdbError *error);
 /*
+ * The samples of one column at the timestamps number from up to to - 1: n of them, in order of
+ * time.  t and v have room for to - from.  When there is one at each, n is to - from, and t is left as it was:
+ * columns without gaps share their timestamps.
+ */
+extern TsdbStatus tsdb_chunk_read_range(TsdbChunkReader *reader, int column, size_t from, size_t to,
+										int64_t *t, double *v, size_t *n, TsdbError *error);
+/*
  * The samples of one column with t_first <= t <= t_last, in order of time.  t and v
  * have room for n_times each, and all of v may be written to.
  */

@@ -586,44 +586,65 @@ count_bits(const uint64_t *words, unsigned from, unsigned to)
 }
 
 TsdbStatus
-tsdb_chunk_read_samples(TsdbChunkReader *reader, int column, int64_t t_first, int64_t t_last,
-						int64_t *t, double *v, size_t *n, TsdbError *error)
+tsdb_chunk_read_range(TsdbChunkReader *reader, int column, size_t from, size_t to,
+					  int64_t *t, double *v, size_t *n, TsdbError *error)
 {
 	const int64_t *times;
 	ColumnView	view;
 	const char *fault;
-	unsigned	from;
-	unsigned	to;
+	unsigned	low;
+	unsigned	high;
 	unsigned	taken = 0;
 	TsdbStatus	status = tsdb_chunk_times(reader, &times, error);
 
 	*n = 0;
 	if (status == TSDB_OK)
 		status = start_column(reader, column, &view, error);
-	if (status != TSDB_OK || view.n == 0 || t_first > t_last)
+	if (status != TSDB_OK || view.n == 0)
 		return status;
-	from = find_time(times, view.first, view.first + view.count, t_first);
-	to = t_last == INT64_MAX ? view.first + view.count : find_time(times, from, view.first + view.count, t_last + 1);
-	if (from == to)
+	low = from > view.first ? (unsigned) from : view.first;
+	high = to < view.first + view.count ? (unsigned) to : view.first + view.count;
+	if (low >= high)
 		return TSDB_OK;
 	if (!view.has_presence)
 	{
-		memcpy(t, times + from, (to - from) * sizeof(*t));
-		taken = to - from;
-		from -= view.first;
+		taken = high - low;
+		if (taken < to - from)
+			memcpy(t, times + low, taken * sizeof(*t));
+		low -= view.first;
 	}
 	else
 	{
-		for (unsigned at = from; at < to; at++)
+		for (unsigned at = low; at < high; at++)
 			if (tsdb_presence_get(reader->present, at))
 				t[taken++] = times[at];
-		from = count_bits(reader->present, view.first, from);
+		low = count_bits(reader->present, view.first, low);
 	}
-	fault = load_values(reader, (unsigned) column, &view, from, taken, v);
+	fault = load_values(reader, (unsigned) column, &view, low, taken, v);
 	if (fault != NULL)
 		return corrupt_column(error, column, fault);
 	*n = taken;
 	return TSDB_OK;
+}
+
+TsdbStatus
+tsdb_chunk_read_samples(TsdbChunkReader *reader, int column, int64_t t_first, int64_t t_last,
+						int64_t *t, double *v, size_t *n, TsdbError *error)
+{
+	const int64_t *times;
+	unsigned	from;
+	unsigned	to;
+	TsdbStatus	status = tsdb_chunk_times(reader, &times, error);
+
+	*n = 0;
+	if (status != TSDB_OK || t_first > t_last)
+		return status;
+	from = find_time(times, 0, reader->n_times, t_first);
+	to = t_last == INT64_MAX ? reader->n_times : find_time(times, from, reader->n_times, t_last + 1);
+	status = tsdb_chunk_read_range(reader, column, from, to, t, v, n, error);
+	if (status == TSDB_OK && *n == to - from)
+		memcpy(t, times + from, *n * sizeof(*t));
+	return status;
 }
 
 /* ---- information ---- */

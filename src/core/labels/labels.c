@@ -295,14 +295,21 @@ check_decoded(const TsdbLabel *pairs, size_t n)
 	return NULL;
 }
 
+static inline TsdbStr
+read_text(TsdbReader *reader)
+{
+	uint64_t	bytes = tsdb_read_varint(reader);
+
+	return (TsdbStr){(const char *) tsdb_read_bytes(reader, bytes), bytes};
+}
+
 TsdbStatus
-tsdb_labels_decode(TsdbArena *arena, const void *data, size_t len, TsdbLabels *labels, TsdbError *error)
+tsdb_labels_read(TsdbArena *arena, const void *data, size_t len, TsdbLabels *labels, TsdbError *error)
 {
 	TsdbReader	reader = tsdb_reader(data, len);
 	uint8_t		version = tsdb_read_u8(&reader);
 	uint64_t	n = tsdb_read_varint(&reader);
 	TsdbLabel  *pairs;
-	const char *fault;
 
 	if (!reader.failed && version != TSDB_LABELS_VERSION)
 		return tsdb_fail(error, TSDB_ERR_CORRUPT, "label set has format version %u, not %d", version, TSDB_LABELS_VERSION);
@@ -312,21 +319,27 @@ tsdb_labels_decode(TsdbArena *arena, const void *data, size_t len, TsdbLabels *l
 	pairs = TSDB_NEW_ARRAY(arena, TsdbLabel, n);
 	for (uint64_t i = 0; i < n; i++)
 	{
-		uint64_t	bytes = tsdb_read_varint(&reader);
-
-		pairs[i].name = (TsdbStr){(const char *) tsdb_read_bytes(&reader, bytes), bytes};
-		bytes = tsdb_read_varint(&reader);
-		pairs[i].value = (TsdbStr){(const char *) tsdb_read_bytes(&reader, bytes), bytes};
+		pairs[i].name = read_text(&reader);
+		pairs[i].value = read_text(&reader);
 		if (reader.failed)
 			return tsdb_fail(error, TSDB_ERR_CORRUPT, "label set is truncated");
 	}
 	if (tsdb_reader_left(&reader) > 0)
 		return tsdb_fail(error, TSDB_ERR_CORRUPT, "label set has %zu bytes behind its end", tsdb_reader_left(&reader));
-	fault = check_decoded(pairs, n);
-	if (fault != NULL)
-		return tsdb_fail(error, TSDB_ERR_CORRUPT, "label set has %s", fault);
 	*labels = (TsdbLabels){pairs, n};
 	return TSDB_OK;
+}
+
+TsdbStatus
+tsdb_labels_decode(TsdbArena *arena, const void *data, size_t len, TsdbLabels *labels, TsdbError *error)
+{
+	TsdbStatus	status = tsdb_labels_read(arena, data, len, labels, error);
+	const char *fault;
+
+	if (status != TSDB_OK)
+		return status;
+	fault = check_decoded(labels->pairs, labels->n);
+	return fault == NULL ? TSDB_OK : tsdb_fail(error, TSDB_ERR_CORRUPT, "label set has %s", fault);
 }
 
 TsdbLabels
@@ -344,13 +357,31 @@ tsdb_labels_view(TsdbArena *arena, const void *data, size_t len)
 	pairs = TSDB_NEW_ARRAY(arena, TsdbLabel, n);
 	for (i = 0; i < n; i++)
 	{
-		uint64_t	bytes = tsdb_read_varint(&reader);
-
-		pairs[i].name = (TsdbStr){(const char *) tsdb_read_bytes(&reader, bytes), bytes};
-		bytes = tsdb_read_varint(&reader);
-		pairs[i].value = (TsdbStr){(const char *) tsdb_read_bytes(&reader, bytes), bytes};
+		pairs[i].name = read_text(&reader);
+		pairs[i].value = read_text(&reader);
 		if (reader.failed)
 			break;
 	}
 	return (TsdbLabels){pairs, i};
+}
+
+TsdbStr
+tsdb_labels_find(const void *data, size_t len, TsdbStr name)
+{
+	TsdbReader	reader = tsdb_reader(data, len);
+	uint64_t	n;
+
+	tsdb_read_u8(&reader);
+	n = tsdb_read_varint(&reader);
+	for (uint64_t i = 0; i < n; i++)
+	{
+		TsdbStr		at = read_text(&reader);
+		TsdbStr		value = read_text(&reader);
+
+		if (reader.failed)
+			break;
+		if (tsdb_str_equal(at, name))
+			return value;
+	}
+	return (TsdbStr){NULL, 0};
 }

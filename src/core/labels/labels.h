@@ -57,8 +57,14 @@ extern bool tsdb_is_legacy_metric_name(TsdbStr name);
 extern void tsdb_labels_encode(TsdbBuffer *buffer, TsdbLabels labels);
 /* Strings point into data. TSDB_ERR_CORRUPT for anything tsdb_labels_encode() does not write. */
 extern TsdbStatus tsdb_labels_decode(TsdbArena *arena, const void *data, size_t len, TsdbLabels *labels, TsdbError *error);
-/* The same for bytes of our own tables, which were checked when they were written: bounded, but not validated again. */
+/* The same for bytes of our own tables: what the labels are made of was checked when they were written. */
+extern TsdbStatus tsdb_labels_read(TsdbArena *arena, const void *data, size_t len, TsdbLabels *labels, TsdbError *error);
+/* The same without an error: damaged bytes give the labels before the damage. */
 extern TsdbLabels tsdb_labels_view(TsdbArena *arena, const void *data, size_t len);
+/*
+ * The value of one label in such bytes, without decoding them all: {NULL, 0} when it is not set.
+ */
+extern TsdbStr tsdb_labels_find(const void *data, size_t len, TsdbStr name);
 
 /* labels_text.c */
 

@@ -32,18 +32,13 @@ tsdb_eval_unsupported(Evaluator *ev, const TsdbExpr *expr, const char *what)
 						"%s is not supported yet", what);
 }
 
-/* Nothing is given back before the query ends, since its memory is not. */
 TsdbStatus
 tsdb_eval_count_samples(Evaluator *ev, size_t rows, size_t steps)
 {
 	size_t		left = ev->options.max_samples - ev->samples;
 
 	if (steps != 0 && rows > left / steps)
-	{
-		tsdb_fail(ev->error, TSDB_ERR_LIMIT, "query processing would load too many samples into memory in query execution");
-		tsdb_error_hint(ev->error, "Ask for fewer series, a shorter range or a longer step.");
-		return ev->error->code;
-	}
+		return tsdb_fail_too_many_samples(ev->error);
 	ev->samples += rows * steps;
 	return TSDB_OK;
 }
@@ -150,10 +145,9 @@ eval_unary(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix
 	return tsdb_eval_finish_function(ev, result);
 }
 
-TsdbStatus
-tsdb_eval_expr(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
+static TsdbStatus
+eval_node(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
 {
-	tsdb_check_interrupt(ev->env);
 	if (grid->n == 0)
 	{
 		*result = tsdb_eval_matrix_empty(grid);
@@ -183,6 +177,18 @@ tsdb_eval_expr(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMa
 			return tsdb_eval_fail(ev, "unhandled expression of type %s",
 								  tsdb_value_type_documented(tsdb_expr_type(expr)));
 	}
+}
+
+/* Of the samples that a node has counted only those of its value are still held when it is done. */
+TsdbStatus
+tsdb_eval_expr(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
+{
+	size_t		before = ev->samples;
+
+	tsdb_check_interrupt(ev->env);
+	TRY(eval_node(ev, expr, grid, result));
+	ev->samples = before;
+	return tsdb_eval_count_samples(ev, result->n, result->steps);
 }
 
 TsdbStatus
@@ -244,14 +250,14 @@ compact_row(Evaluator *ev, const EvalRow *row, const int64_t *times, size_t step
 }
 
 static TsdbStatus
-rows_result(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, bool is_sorted, TsdbQueryResult *result)
+rows_result(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, TsdbQueryResult *result)
 {
 	EvalMatrix	matrix;
 	int64_t    *times;
 
 	TRY(tsdb_eval_expr(ev, expr, grid, &matrix));
 	TRY(drop_delayed_names(ev, &matrix));
-	if (is_sorted)
+	if (!matrix.in_order || result->type == TSDB_VALUE_MATRIX)
 		tsdb_eval_sort_rows(ev, &matrix);
 	times = TSDB_NEW_ARRAY(ev->arena, int64_t, grid->n);
 	for (size_t step = 0; step < grid->n; step++)
@@ -266,6 +272,64 @@ rows_result(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, bool is_s
 	return TSDB_OK;
 }
 
+/* ---- a range vector as the result ---- */
+
+/* The samples of the only window, series by series. */
+typedef struct RangeResult
+{
+	EvalTaker	taker;			/* first: the range vector sees only this */
+	Evaluator  *ev;
+	EvalRange	range;
+	TsdbSeriesData *series;
+	size_t		n;
+	size_t		capacity;
+} RangeResult;
+
+static TsdbSeriesData *
+next_series(RangeResult *result)
+{
+	if (result->n == result->capacity)
+	{
+		size_t		capacity = result->capacity == 0 ? 16 : result->capacity * 2;
+
+		result->series = tsdb_grow(result->ev->arena, result->series, result->capacity * sizeof(TsdbSeriesData),
+								   capacity * sizeof(TsdbSeriesData));
+		result->capacity = capacity;
+	}
+	return &result->series[result->n++];
+}
+
+/* An extended range has a value at each border besides its samples. */
+static TsdbStatus
+take_window(EvalTaker *taker, const EvalSeries *series, bool same_times)
+{
+	RangeResult *result = (RangeResult *) taker;
+	Evaluator  *ev = result->ev;
+	int64_t		end = result->range.times.first;
+	EvalWindow	window = {0};
+	size_t		n;
+	int64_t    *t;
+	double	   *v;
+
+	tsdb_eval_move_window(ev, &result->range, series, end, &window);
+	n = window.to - window.from;
+	if (n == 0)
+		return TSDB_OK;
+	TRY(tsdb_eval_count_samples(ev, 1, n));
+	t = TSDB_NEW_ARRAY(ev->arena, int64_t, n + 2);
+	v = TSDB_NEW_ARRAY(ev->arena, double, n + 2);
+	if (result->range.extension != NOT_EXTENDED)
+		n = tsdb_eval_extended_points(result->range.extension, series, window.from, window.to,
+									  time_minus(end, result->range.range), end, t, v);
+	else
+	{
+		memcpy(t, series->t + window.from, n * sizeof(*t));
+		memcpy(v, series->v + window.from, n * sizeof(*v));
+	}
+	*next_series(result) = (TsdbSeriesData){series->labels, n, t, v};
+	return TSDB_OK;
+}
+
 static int
 compare_series(const void *a, const void *b, const void *context)
 {
@@ -273,46 +337,19 @@ compare_series(const void *a, const void *b, const void *context)
 	return tsdb_labels_compare(((const TsdbSeriesData *) a)->labels, ((const TsdbSeriesData *) b)->labels);
 }
 
-/* Points of an extended range: samples, and a value at each border. */
-static void
-extend_points(Evaluator *ev, const EvalRange *range, const EvalSeries *series, const EvalWindow *window,
-			  TsdbSeriesData *points)
-{
-	int64_t    *t = TSDB_NEW_ARRAY(ev->arena, int64_t, window->to - window->from + 2);
-	double	   *v = TSDB_NEW_ARRAY(ev->arena, double, window->to - window->from + 2);
-	int64_t		end = range->times.first;
-	size_t		n = tsdb_eval_extended_points(range->extension, series, window->from, window->to,
-											  time_minus(end, range->range), end, t, v);
-
-	*points = (TsdbSeriesData){series->labels, n, t, v};
-}
-
-/* The samples themselves. */
 static TsdbStatus
 range_result(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, TsdbQueryResult *result)
 {
-	EvalRange	range;
+	RangeResult windows = {.taker = {take_window}, .ev = ev};
 
-	TRY(tsdb_eval_range_vector(ev, tsdb_expr_unwrap((TsdbExpr *) expr), grid, &range));
-	result->series = TSDB_NEW_ARRAY(ev->arena, TsdbSeriesData, range.n);
-	for (size_t i = 0; i < range.n; i++)
-	{
-		const EvalSeries *series = &range.series[i];
-		TsdbSeriesData *points = &result->series[result->n_series];
-		EvalWindow	window = {0};
-
-		tsdb_eval_move_window(ev, &range, series, range.times.first, &window);
-		points->labels = series->labels;
-		points->n = window.to - window.from;
-		points->t = series->t + window.from;
-		points->v = series->v + window.from;
-		if (points->n > 0 && range.extension != NOT_EXTENDED)
-			extend_points(ev, &range, series, &window, points);
-		result->n_series += points->n > 0;
-	}
-	tsdb_eval_sort(ev->arena, result->series, result->n_series, sizeof(TsdbSeriesData), compare_series, NULL);
+	TRY(tsdb_eval_range_vector(ev, tsdb_expr_unwrap((TsdbExpr *) expr), grid, &windows.range, &windows.taker));
+	result->series = windows.series;
+	result->n_series = windows.n;
+	tsdb_sort(ev->arena, result->series, result->n_series, sizeof(TsdbSeriesData), compare_series, NULL);
 	return TSDB_OK;
 }
+
+/* ---- queries ---- */
 
 static TsdbStatus
 instant_query(Evaluator *ev, const TsdbExpr *expr, TsdbQueryResult *result)
@@ -331,7 +368,7 @@ instant_query(Evaluator *ev, const TsdbExpr *expr, TsdbQueryResult *result)
 		case TSDB_VALUE_MATRIX:
 			return range_result(ev, expr, &grid, result);
 		default:
-			return rows_result(ev, expr, &grid, false, result);
+			return rows_result(ev, expr, &grid, result);
 	}
 }
 
@@ -344,7 +381,7 @@ range_query(Evaluator *ev, const TsdbExpr *expr, TsdbQueryResult *result)
 	result->type = TSDB_VALUE_MATRIX;
 	result->t = options->start;
 	TRY(tsdb_eval_count_samples(ev, 1, grid.n));
-	return rows_result(ev, expr, &grid, true, result);
+	return rows_result(ev, expr, &grid, result);
 }
 
 /* ---- entry ---- */
@@ -375,7 +412,15 @@ TsdbStatus
 tsdb_promql_eval(TsdbArena *arena, const TsdbEnv *env, TsdbSeriesSource *source, const TsdbEvalOptions *options,
 				 TsdbExpr *expr, TsdbQueryResult **result, TsdbError *error)
 {
-	Evaluator	ev = {arena, env, source, *options, 0, tsdb_eval_notes_make(arena), error};
+	Evaluator	ev = {
+		.arena = arena,
+		.scratch = tsdb_arena_child(arena),
+		.env = env,
+		.source = source,
+		.options = *options,
+		.notes = tsdb_eval_notes_make(arena),
+		.error = error
+	};
 
 	if (ev.options.lookback == 0)
 		ev.options.lookback = TSDB_DEFAULT_LOOKBACK_MS;
@@ -387,10 +432,8 @@ tsdb_promql_eval(TsdbArena *arena, const TsdbEnv *env, TsdbSeriesSource *source,
 	TRY(check_type(options, expr, error));
 	TRY(tsdb_promql_resolve_durations(expr, options->start, options->end, options->step, error));
 	*result = TSDB_NEW(arena, TsdbQueryResult);
-	if (options->step == 0)
-		TRY(instant_query(&ev, expr, *result));
-	else
-		TRY(range_query(&ev, expr, *result));
+	TRY(options->step == 0 ? instant_query(&ev, expr, *result) : range_query(&ev, expr, *result));
 	tsdb_eval_notes_result(&ev, *result);
+	tsdb_arena_free(ev.scratch);
 	return TSDB_OK;
 }

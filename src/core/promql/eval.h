@@ -24,7 +24,8 @@ typedef struct TsdbEvalOptions
 	int64_t		step;			/* 0: an instant query; a range query of one step has a step */
 	int64_t		lookback;		/* 0: TSDB_DEFAULT_LOOKBACK_MS */
 	int64_t		subquery_step;	/* of `[5m:]`; 0: TSDB_DEFAULT_SUBQUERY_STEP_MS */
-	size_t		max_samples;	/* samples read and points computed; 0: TSDB_DEFAULT_MAX_SAMPLES */
+	size_t		max_samples;	/* held at one time, as Prometheus counts; 0: TSDB_DEFAULT_MAX_SAMPLES */
+	size_t		max_series;		/* of one selector; 0: no limit */
 
 	/*
 	 * Keep the metric name until the end, where Prometheus drops it in the

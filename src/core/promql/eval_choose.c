@@ -315,13 +315,14 @@ keep_in_order(Choice *choice, size_t n_groups, double param, EvalMatrix *matrix)
 		tsdb_check_interrupt(choice->ev->env);
 		choose(choice, g, 0, param);
 		if (choice->op == TSDB_AGG_TOPK || choice->op == TSDB_AGG_BOTTOMK)
-			tsdb_eval_sort(choice->ev->arena, choice->heap.items, choice->heap.n, sizeof(Candidate),
-						   compare_candidates, &choice->heap.largest_first);
+			tsdb_sort(choice->ev->arena, choice->heap.items, choice->heap.n, sizeof(Candidate),
+					  compare_candidates, &choice->heap.largest_first);
 		for (size_t i = 0; i < choice->heap.n; i++)
 			rows[n++] = matrix->rows[choice->heap.items[i].row];
 	}
 	matrix->rows = rows;
 	matrix->n = n;
+	matrix->in_order = true;
 }
 
 static TsdbStatus
@@ -363,9 +364,12 @@ tsdb_eval_choose(Evaluator *ev, const TsdbExpr *expr, const double *param, EvalM
 	EvalGroups	groups;
 	EvalMembers members;
 	const size_t *numbers;
-	EvalMatrix	input = *matrix;
+	EvalMatrix	input;
 	bool		is_empty;
 
+	/* which of equals is chosen shall not depend on where they are stored */
+	if (!matrix->in_order)
+		tsdb_eval_sort_rows(ev, matrix);
 	TRY(check_params(ev, expr, param, matrix->steps, &is_empty));
 	if (is_empty)
 	{
@@ -375,6 +379,7 @@ tsdb_eval_choose(Evaluator *ev, const TsdbExpr *expr, const double *param, EvalM
 	tsdb_eval_groups_init(&groups, ev->arena, filter, 0);
 	numbers = tsdb_eval_number_rows(&groups, matrix);
 	members = tsdb_eval_members(ev->arena, numbers, matrix->n, groups.n);
+	input = *matrix;
 	choice.matrix = &input;
 	choice.members = &members;
 	choice.heap = (Heap){TSDB_NEW_ARRAY(ev->arena, Candidate, matrix->n), 0, aggregate->op == TSDB_AGG_BOTTOMK};

@@ -116,9 +116,7 @@ tsdb_eval_count_values(Evaluator *ev, const TsdbExpr *expr, const EvalMatrix *in
 		TRY(count_series(&counts, &input->rows[i], group_labels(ev, &filter, input->rows[i].labels, label)));
 	}
 
-	result->rows = TSDB_NEW_ARRAY(ev->arena, EvalRow, counts.rows.n);
-	result->n = counts.rows.n;
-	result->steps = input->steps;
+	*result = (EvalMatrix){TSDB_NEW_ARRAY(ev->arena, EvalRow, counts.rows.n), counts.rows.n, input->steps, false};
 	for (size_t i = 0; i < result->n; i++)
 		result->rows[i] = (EvalRow){counts.rows.first[i], counts.counts[i], false};
 	return TSDB_OK;

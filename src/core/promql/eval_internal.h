@@ -67,6 +67,7 @@ typedef struct EvalMatrix
 	EvalRow    *rows;
 	size_t		n;
 	size_t		steps;
+	bool		in_order;		/* the query chose the order of the rows: sort(), topk() */
 } EvalMatrix;
 
 /* Where a selector looks at step i: first + i * step; with `@` the step is 0. */
@@ -97,8 +98,6 @@ typedef enum EvalExtension
 /* At step i it is the samples in (time_of(times, i) - range, time_of(times, i)], and what the extension adds. */
 typedef struct EvalRange
 {
-	EvalSeries *series;
-	size_t		n;
 	EvalTimes	times;
 	int64_t		range;
 	EvalExtension extension;
@@ -111,10 +110,11 @@ typedef struct EvalNotes EvalNotes;
 typedef struct Evaluator
 {
 	TsdbArena  *arena;
+	TsdbArena  *scratch;		/* what is needed for one series only */
 	const TsdbEnv *env;
 	TsdbSeriesSource *source;
 	TsdbEvalOptions options;	/* defaults filled in */
-	size_t		samples;		/* counted against options.max_samples */
+	size_t		samples;		/* held now, counted against options.max_samples */
 	EvalNotes  *notes;
 	TsdbError  *error;
 } Evaluator;
@@ -126,7 +126,7 @@ extern TsdbStatus tsdb_eval_expr(Evaluator *ev, const TsdbExpr *expr, const Eval
 extern TsdbStatus tsdb_eval_scalar(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, double **values);
 extern TsdbStatus tsdb_eval_unsupported(Evaluator *ev, const TsdbExpr *expr, const char *what);
 extern TsdbStatus tsdb_eval_fail(Evaluator *ev, const char *format, ...) TSDB_PRINTF(2, 3);
-/* Count samples or points that are about to be held in memory. */
+/* Count samples or points that are about to be held; a node gives back what is not part of its value. */
 extern TsdbStatus tsdb_eval_count_samples(Evaluator *ev, size_t rows, size_t steps);
 
 /* The time fits, but its distance from the first may not. */
@@ -162,6 +162,21 @@ extern TsdbStatus tsdb_eval_matrix_make(Evaluator *ev, size_t rows, size_t steps
 extern EvalMatrix tsdb_eval_matrix_empty(const EvalGrid *grid);
 /* One row of the same value at each step. */
 extern TsdbStatus tsdb_eval_matrix_constant(Evaluator *ev, const EvalGrid *grid, double value, EvalMatrix *matrix);
+
+/* A matrix whose rows come one by one, nobody knows how many. */
+typedef struct EvalRows
+{
+	Evaluator  *ev;
+	EvalMatrix	matrix;
+	size_t		capacity;
+	double	   *next;			/* room for the points of the next row */
+} EvalRows;
+
+extern void tsdb_eval_rows_begin(EvalRows *rows, Evaluator *ev, size_t steps);
+/* Room for a row's points; the same again until it is kept. */
+extern double *tsdb_eval_rows_next(EvalRows *rows);
+extern TsdbStatus tsdb_eval_rows_keep(EvalRows *rows, TsdbLabels labels, bool drop_name);
+
 extern void tsdb_eval_fill_absent(double *values, size_t n);
 extern bool tsdb_eval_row_is_empty(const EvalRow *row, size_t steps);
 extern void tsdb_eval_drop_empty_rows(EvalMatrix *matrix);
@@ -180,10 +195,6 @@ extern bool tsdb_eval_names_are_equal(const EvalMatrix *matrix);
 /* drop_names, and check_rows if that can have made rows equal */
 extern TsdbStatus tsdb_eval_finish_function(Evaluator *ev, EvalMatrix *matrix);
 extern void tsdb_eval_sort_rows(Evaluator *ev, EvalMatrix *matrix);
-/* Stable; compare() must not jump out. */
-typedef int (*EvalCompare) (const void *a, const void *b, const void *context);
-extern void tsdb_eval_sort(TsdbArena *arena, void *base, size_t n, size_t size, EvalCompare compare,
-						   const void *context);
 
 /* ---- eval_labels.c ---- */
 
@@ -281,8 +292,17 @@ extern TsdbStatus tsdb_eval_vector_selector(Evaluator *ev, const TsdbExpr *expr,
 /* timestamp(selector): the times of the samples, in seconds, where the selector gives their values. */
 extern TsdbStatus tsdb_eval_selector_timestamps(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid,
 												EvalMatrix *result);
-/* A matrix selector or a subquery. */
-extern TsdbStatus tsdb_eval_range_vector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalRange *range);
+/*
+ * A matrix selector or a subquery: fills `range`, then gives take() its series one after another.  A series
+ * and its samples live only during the call; same_times is that of TsdbSeriesSink.
+ */
+typedef struct EvalTaker EvalTaker;
+struct EvalTaker
+{
+	TsdbStatus	(*take) (EvalTaker *taker, const EvalSeries *series, bool same_times);
+};
+extern TsdbStatus tsdb_eval_range_vector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalRange *range,
+										 EvalTaker *taker);
 /* The samples [from, to) of a window; all 0 before the first, then moved on from window to window. */
 typedef struct EvalWindow
 {

@@ -33,7 +33,7 @@ tsdb_eval_filter(TsdbArena *arena, const TsdbStr *names, size_t n, bool keep, co
 		all[i] = names[i];
 	if (extra != NULL)
 		all[n++] = tsdb_str(extra);
-	tsdb_eval_sort(arena, all, n, sizeof(TsdbStr), compare_names, NULL);
+	tsdb_sort(arena, all, n, sizeof(TsdbStr), compare_names, NULL);
 	for (size_t i = 0; i < n; i++)
 		if (distinct == 0 || !tsdb_str_equal(all[distinct - 1], all[i]))
 			all[distinct++] = all[i];

@@ -12,9 +12,7 @@ tsdb_eval_matrix_make(Evaluator *ev, size_t rows, size_t steps, EvalMatrix *matr
 	double	   *values;
 
 	TRY(tsdb_eval_count_samples(ev, rows, steps));
-	matrix->rows = TSDB_NEW_ARRAY(ev->arena, EvalRow, rows);
-	matrix->n = rows;
-	matrix->steps = steps;
+	*matrix = (EvalMatrix){.rows = TSDB_NEW_ARRAY(ev->arena, EvalRow, rows), .n = rows, .steps = steps};
 	values = TSDB_NEW_ARRAY(ev->arena, double, rows * steps);
 	for (size_t i = 0; i < rows; i++)
 		matrix->rows[i] = (EvalRow){tsdb_eval_no_labels, values + i * steps, false};
@@ -24,7 +22,7 @@ tsdb_eval_matrix_make(Evaluator *ev, size_t rows, size_t steps, EvalMatrix *matr
 EvalMatrix
 tsdb_eval_matrix_empty(const EvalGrid *grid)
 {
-	return (EvalMatrix){NULL, 0, grid->n};
+	return (EvalMatrix){.steps = grid->n};
 }
 
 TsdbStatus
@@ -33,6 +31,39 @@ tsdb_eval_matrix_constant(Evaluator *ev, const EvalGrid *grid, double value, Eva
 	TRY(tsdb_eval_matrix_make(ev, 1, grid->n, matrix));
 	for (size_t step = 0; step < grid->n; step++)
 		matrix->rows[0].v[step] = value;
+	return TSDB_OK;
+}
+
+void
+tsdb_eval_rows_begin(EvalRows *rows, Evaluator *ev, size_t steps)
+{
+	*rows = (EvalRows){.ev = ev, .matrix = {.steps = steps}};
+}
+
+double *
+tsdb_eval_rows_next(EvalRows *rows)
+{
+	if (rows->next == NULL)
+		rows->next = TSDB_NEW_ARRAY(rows->ev->arena, double, rows->matrix.steps);
+	return rows->next;
+}
+
+TsdbStatus
+tsdb_eval_rows_keep(EvalRows *rows, TsdbLabels labels, bool drop_name)
+{
+	EvalMatrix *matrix = &rows->matrix;
+
+	TRY(tsdb_eval_count_samples(rows->ev, 1, matrix->steps));
+	if (matrix->n == rows->capacity)
+	{
+		size_t		capacity = rows->capacity == 0 ? 16 : rows->capacity * 2;
+
+		matrix->rows = tsdb_grow(rows->ev->arena, matrix->rows, rows->capacity * sizeof(EvalRow),
+								 capacity * sizeof(EvalRow));
+		rows->capacity = capacity;
+	}
+	matrix->rows[matrix->n++] = (EvalRow){labels, rows->next, drop_name};
+	rows->next = NULL;
 	return TSDB_OK;
 }
 
@@ -182,43 +213,6 @@ tsdb_eval_finish_function(Evaluator *ev, EvalMatrix *matrix)
 
 /* ---- sorting ---- */
 
-/* Bottom-up merge sort: stable, n log n in the worst case, and needs no static state for its context. */
-void
-tsdb_eval_sort(TsdbArena *arena, void *base, size_t n, size_t size, EvalCompare compare, const void *context)
-{
-	char	   *from = base;
-	char	   *to;
-	char	   *spare;
-
-	if (n < 2)
-		return;
-	spare = to = tsdb_alloc_array(arena, n, size);
-	for (size_t width = 1; width < n; width *= 2)
-	{
-		char	   *swap = from;
-
-		for (size_t left = 0; left < n; left += 2 * width)
-		{
-			size_t		middle = n - left > width ? left + width : n;
-			size_t		end = n - middle > width ? middle + width : n;
-			size_t		a = left;
-			size_t		b = middle;
-
-			for (size_t k = left; k < end; k++)
-			{
-				bool		take_left = b == end ||
-					(a < middle && compare(from + a * size, from + b * size, context) <= 0);
-
-				memcpy(to + k * size, from + (take_left ? a++ : b++) * size, size);
-			}
-		}
-		from = to;
-		to = swap;
-	}
-	if (from == spare)
-		memcpy(base, spare, n * size);
-}
-
 static int
 compare_rows(const void *a, const void *b, const void *context)
 {
@@ -229,5 +223,5 @@ compare_rows(const void *a, const void *b, const void *context)
 void
 tsdb_eval_sort_rows(Evaluator *ev, EvalMatrix *matrix)
 {
-	tsdb_eval_sort(ev->arena, matrix->rows, matrix->n, sizeof(EvalRow), compare_rows, NULL);
+	tsdb_sort(ev->arena, matrix->rows, matrix->n, sizeof(EvalRow), compare_rows, NULL);
 }

@@ -2,9 +2,9 @@
  * eval_range.c
  *		Calls of functions of a range vector.
  *
- * For each series the borders of all windows are found in one pass over its
- * times (and kept for the next series if that has the same times); then the
- * function's kernel computes all steps.
+ * The series come one after another.  The borders of all windows are found in one pass over
+ * a series' times (and kept for the next series if that has the same times); then the
+ * function's kernel computes all steps, and the samples are needed no more.
  */
 #include "core/promql/eval_range.h"
 
@@ -64,86 +64,77 @@ check_extension(RangeCall *call, const RangeEntry *entry, const TsdbExpr *range)
 	return TSDB_OK;
 }
 
+/* Evaluates the scalar arguments and finds the range vector among them. */
 static TsdbStatus
-eval_arguments(RangeCall *call, const RangeEntry *entry, const TsdbExpr *expr, EvalRange *range)
+eval_arguments(RangeCall *call, const TsdbExpr **range)
 {
-	const TsdbExpr *range_expr = NULL;
+	const TsdbExpr *expr = call->expr;
 	size_t		n_params = 0;
 
 	for (size_t i = 0; i < expr->call.n_args; i++)
 	{
 		const TsdbExpr *arg = tsdb_expr_unwrap(expr->call.args[i]);
+		double	   *values;
 
 		if (tsdb_expr_type(arg) == TSDB_VALUE_MATRIX)
-			range_expr = arg;
-		else
 		{
-			double	   *values;
-
-			TRY(tsdb_eval_scalar(call->ev, arg, &call->grid, &values));
-			call->params[n_params++] = values;
+			*range = arg;
+			continue;
 		}
+		TRY(tsdb_eval_scalar(call->ev, arg, &call->grid, &values));
+		call->params[n_params++] = values;
 	}
-	TRY(check_extension(call, entry, range_expr));
-	return tsdb_eval_range_vector(call->ev, range_expr, &call->grid, range);
+	return TSDB_OK;
 }
 
 /* ---- windows ---- */
 
-static size_t
-find_windows(RangeCall *call, const EvalRange *range, const EvalSeries *series)
+/* Prometheus holds the window of one series, and counts it. */
+static TsdbStatus
+check_largest_window(RangeCall *call, size_t largest)
+{
+	Evaluator  *ev = call->ev;
+
+	if (largest > ev->options.max_samples - ev->samples)
+		return tsdb_fail_too_many_samples(ev->error);
+	if (largest > call->scratch_size)
+	{
+		call->scratch_size = largest > 2 * call->scratch_size ? largest : 2 * call->scratch_size;
+		call->scratch = TSDB_NEW_ARRAY(ev->arena, double, call->scratch_size);
+	}
+	return TSDB_OK;
+}
+
+static TsdbStatus
+find_windows(RangeCall *call, const EvalSeries *series)
 {
 	EvalWindow	window = {0};
 	size_t		largest = 0;
 
 	for (size_t step = 0; step < call->grid.n; step++)
 	{
-		tsdb_eval_move_window(call->ev, range, series, time_of(call->times, step), &window);
+		tsdb_eval_move_window(call->ev, &call->range, series, time_of(call->range.times, step), &window);
 		call->from[step] = window.from;
 		call->to[step] = window.to;
 		if (window.to - window.from > largest)
 			largest = window.to - window.from;
 	}
-	return largest;
+	return check_largest_window(call, largest);
 }
 
-static void
-grow_scratch(RangeCall *call, size_t *have, size_t need)
-{
-	if (need <= *have)
-		return;
-	*have = need > 2 * *have ? need : 2 * *have;
-	call->scratch = TSDB_NEW_ARRAY(call->ev->arena, double, *have);
-}
-
+/* The range vector's next series becomes a row. */
 static TsdbStatus
-run_kernel(RangeCall *call, const EvalRange *range, RangeKernel *kernel, EvalMatrix *result)
+take_series(EvalTaker *taker, const EvalSeries *series, bool same_times)
 {
-	const EvalSeries *with_windows = NULL;
-	size_t		scratch = 0;
-	size_t		kept = 0;
+	RangeCall  *call = (RangeCall *) taker;
+	EvalRow		row = {.v = tsdb_eval_rows_next(&call->rows)};
 
-	TRY(tsdb_eval_matrix_make(call->ev, range->n, call->grid.n, result));
-	call->from = TSDB_NEW_ARRAY(call->ev->arena, size_t, call->grid.n);
-	call->to = TSDB_NEW_ARRAY(call->ev->arena, size_t, call->grid.n);
-	for (size_t i = 0; i < range->n; i++)
-	{
-		const EvalSeries *series = &range->series[i];
-		EvalRow    *row = &result->rows[kept];
-
-		tsdb_check_interrupt(call->ev->env);
-		if (with_windows == NULL || series->t != with_windows->t || series->n != with_windows->n)
-			grow_scratch(call, &scratch, find_windows(call, range, series));
-		with_windows = series;
-		TRY(kernel(call, series, row->v));
-		if (tsdb_eval_row_is_empty(row, call->grid.n))
-			continue;
-		row->labels = series->labels;
-		row->drop_name = series->drop_name;
-		kept++;
-	}
-	result->n = kept;
-	return TSDB_OK;
+	if (!same_times)
+		TRY(find_windows(call, series));
+	TRY(call->kernel(call, series, row.v));
+	if (tsdb_eval_row_is_empty(&row, call->grid.n))
+		return TSDB_OK;
+	return tsdb_eval_rows_keep(&call->rows, series->labels, series->drop_name);
 }
 
 /* ---- absent_over_time() ---- */
@@ -191,17 +182,26 @@ TsdbStatus
 tsdb_eval_range_call(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
 {
 	const RangeEntry *entry = &entries[expr->call.function->id];
-	RangeCall	call = {.ev = ev, .expr = expr, .position = position_for_notes(expr), .grid = *grid};
-	EvalRange	range;
+	RangeCall	call = {
+		.taker = {take_series},
+		.ev = ev,
+		.expr = expr,
+		.kernel = entry->kernel,
+		.position = position_for_notes(expr),
+		.grid = *grid,
+		.from = TSDB_NEW_ARRAY(ev->arena, size_t, grid->n),
+		.to = TSDB_NEW_ARRAY(ev->arena, size_t, grid->n)
+	};
+	const TsdbExpr *range = NULL;
 	bool		stay_distinct;
 
 	if (entry->kernel == NULL)
 		return tsdb_eval_unsupported(ev, expr, NULL);
-	TRY(eval_arguments(&call, entry, expr, &range));
-	call.times = range.times;
-	call.range = range.range;
-	call.extension = range.extension;
-	TRY(run_kernel(&call, &range, entry->kernel, result));
+	TRY(eval_arguments(&call, &range));
+	TRY(check_extension(&call, entry, range));
+	tsdb_eval_rows_begin(&call.rows, ev, grid->n);
+	TRY(tsdb_eval_range_vector(ev, range, grid, &call.range, &call.taker));
+	*result = call.rows.matrix;
 	if (expr->call.function->id == TSDB_FN_ABSENT_OVER_TIME)
 		return absent_over_time(&call, result);
 

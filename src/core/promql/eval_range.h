@@ -9,29 +9,32 @@
 
 #define RANGE_PARAMS_MAX 2
 
-/* One call; the windows are those of the series at hand. */
-typedef struct RangeCall
-{
-	Evaluator  *ev;
-	const TsdbExpr *expr;
-	TsdbRange	position;		/* of the first argument, for notes */
-	EvalGrid	grid;
-	EvalTimes	times;			/* right ends of the windows */
-	int64_t		range;
-	EvalExtension extension;
-	const double *params[RANGE_PARAMS_MAX]; /* scalar arguments, a value per step */
-
-	size_t	   *from;			/* at step i: samples [from[i], to[i]) */
-	size_t	   *to;
-	double	   *scratch;		/* room for the largest window */
-	TsdbStr		noted_name;		/* metric that was last complained about */
-} RangeCall;
-
 /*
  * Computes out[step] for every step of one series, absent where there is no
  * result.  A window holds samples strictly ascending in time and no stale markers.
  */
+typedef struct RangeCall RangeCall;
 typedef TsdbStatus RangeKernel(RangeCall *call, const EvalSeries *series, double *out);
+
+/* One call; the windows are those of the series at hand. */
+struct RangeCall
+{
+	EvalTaker	taker;			/* first: the range vector sees only this */
+	Evaluator  *ev;
+	const TsdbExpr *expr;
+	RangeKernel *kernel;
+	TsdbRange	position;		/* of the first argument, for notes */
+	EvalGrid	grid;
+	EvalRange	range;			/* its times are the right ends of the windows */
+	const double *params[RANGE_PARAMS_MAX]; /* scalar arguments, a value per step */
+	EvalRows	rows;			/* the result so far */
+
+	size_t	   *from;			/* at step i: samples [from[i], to[i]) */
+	size_t	   *to;
+	double	   *scratch;		/* room for the largest window */
+	size_t		scratch_size;
+	TsdbStr		noted_name;		/* metric that was last complained about */
+};
 
 /* One window; n > 0. */
 typedef struct RangeWindow

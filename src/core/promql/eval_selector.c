@@ -31,10 +31,9 @@ extension_of(const TsdbVectorExpr *selector)
 	return selector->anchored ? ANCHORED : selector->smoothed ? SMOOTHED : NOT_EXTENDED;
 }
 
-/* Samples that may matter when each step looks back `range` from its time. */
+/* Gives the sink the samples that may matter when each step looks back `range` from its time. */
 static TsdbStatus
-select_series(Evaluator *ev, const TsdbVectorExpr *selector, EvalTimes times, int64_t range,
-			  TsdbSeriesData **series, size_t *n)
+select_series(Evaluator *ev, const TsdbVectorExpr *selector, EvalTimes times, int64_t range, TsdbSeriesSink *sink)
 {
 	int64_t		ahead = extension_of(selector) == SMOOTHED ? ev->options.lookback : 0;
 	TsdbSelect	what = {
@@ -42,14 +41,11 @@ select_series(Evaluator *ev, const TsdbVectorExpr *selector, EvalTimes times, in
 		.t_max = time_minus(time_of(times, times.n - 1), -ahead),
 		.matchers = selector->matchers,
 		.n_matchers = selector->n_matchers,
-		.max_samples = ev->options.max_samples - ev->samples
+		.max_series = ev->options.max_series
 	};
 
 	tsdb_check_interrupt(ev->env);
-	TRY(ev->source->select(ev->source, ev->arena, &what, series, n, ev->error));
-	for (size_t i = 0; i < *n; i++)
-		TRY(tsdb_eval_count_samples(ev, 1, (*series)[i].n));
-	return TSDB_OK;
+	return ev->source->select(ev->source, ev->arena, &what, sink, ev->error);
 }
 
 size_t
@@ -79,145 +75,33 @@ tsdb_eval_seek(const int64_t *t, size_t n, size_t from, int64_t time)
 	return low;
 }
 
-/* ---- instant vectors ---- */
+/* ---- stale markers ---- */
 
-#define NO_SAMPLE SIZE_MAX
-
-/* Which sample each step takes, found once for series with the same times. */
-typedef struct Picker
+static size_t
+count_stale_markers(const double *v, size_t n)
 {
-	EvalTimes	times;
-	int64_t		lookback;
-	const int64_t *t;
-	size_t		n;
-	size_t	   *picked;
-} Picker;
+	size_t		count = 0;
 
-static void
-pick(Picker *picker, const int64_t *t, size_t n)
-{
-	size_t		passed = 0;
-
-	if (t == picker->t && n == picker->n)
-		return;
-	picker->t = t;
-	picker->n = n;
-	for (size_t step = 0; step < picker->times.n; step++)
-	{
-		int64_t		time = time_of(picker->times, step);
-
-		passed = tsdb_eval_seek(t, n, passed, time);
-		picker->picked[step] = passed > 0 && t[passed - 1] > time_minus(time, picker->lookback) ?
-			passed - 1 : NO_SAMPLE;
-	}
-}
-
-static void
-take_values(const Picker *picker, const TsdbSeriesData *series, double *out)
-{
-	for (size_t step = 0; step < picker->times.n; step++)
-		out[step] = picker->picked[step] == NO_SAMPLE ? absent_value() : series->v[picker->picked[step]];
-}
-
-static void
-take_timestamps(const Picker *picker, const TsdbSeriesData *series, double *out)
-{
-	for (size_t step = 0; step < picker->times.n; step++)
-	{
-		size_t		sample = picker->picked[step];
-
-		out[step] = sample == NO_SAMPLE || is_absent(series->v[sample]) ?
-			absent_value() : (double) series->t[sample] / 1000;
-	}
-}
-
-static EvalSeries without_stale_markers(Evaluator *ev, const TsdbSeriesData *series);
-
-/* Interpolated between the last sample before and the first one after, each within the lookback. */
-static TsdbStatus
-smoothed_vector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
-{
-	EvalTimes	times;
-	TsdbSeriesData *series;
-	size_t		n;
-
-	TRY(selector_times(ev, grid, &expr->vector.shift, &times));
-	TRY(select_series(ev, &expr->vector, times, ev->options.lookback, &series, &n));
-	TRY(tsdb_eval_matrix_make(ev, n, grid->n, result));
 	for (size_t i = 0; i < n; i++)
-	{
-		EvalSeries	samples = without_stale_markers(ev, &series[i]);
-		size_t		from = 0;
-		size_t		to = 0;
-
-		tsdb_check_interrupt(ev->env);
-		result->rows[i].labels = samples.labels;
-		for (size_t step = 0; step < grid->n; step++)
-		{
-			int64_t		time = time_of(times, step);
-
-			from = tsdb_eval_seek(samples.t, samples.n, from, time_minus(time, ev->options.lookback));
-			to = tsdb_eval_seek(samples.t, samples.n, to, time_minus(time, -ev->options.lookback));
-			result->rows[i].v[step] = tsdb_eval_smoothed_value(&samples, from, to, time);
-		}
-	}
-	tsdb_eval_drop_empty_rows(result);
-	return TSDB_OK;
+		count += tsdb_is_stale(v[i]);
+	return count;
 }
 
-static TsdbStatus
-instant_vector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid,
-			   void (*take) (const Picker *, const TsdbSeriesData *, double *), EvalMatrix *result)
-{
-	Picker		picker = {.lookback = ev->options.lookback};
-	TsdbSeriesData *series;
-	size_t		n;
-
-	TRY(selector_times(ev, grid, &expr->vector.shift, &picker.times));
-	TRY(select_series(ev, &expr->vector, picker.times, ev->options.lookback, &series, &n));
-	TRY(tsdb_eval_matrix_make(ev, n, grid->n, result));
-	picker.picked = TSDB_NEW_ARRAY(ev->arena, size_t, grid->n);
-	for (size_t i = 0; i < n; i++)
-	{
-		tsdb_check_interrupt(ev->env);
-		pick(&picker, series[i].t, series[i].n);
-		take(&picker, &series[i], result->rows[i].v);
-		result->rows[i].labels = series[i].labels;
-	}
-	tsdb_eval_drop_empty_rows(result);
-	return TSDB_OK;
-}
-
-TsdbStatus
-tsdb_eval_vector_selector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
-{
-	if (expr->vector.smoothed)
-		return smoothed_vector(ev, expr, grid, result);
-	return instant_vector(ev, expr, grid, take_values, result);
-}
-
-TsdbStatus
-tsdb_eval_selector_timestamps(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
-{
-	return instant_vector(ev, expr, grid, take_timestamps, result);
-}
-
-/* ---- range vectors ---- */
-
-/* Stale markers end a series for instant selectors; a range only has one sample less. */
+/*
+ * Stale markers end a series for instant selectors; a range only has one sample less.  Copies to the scratch
+ * arena where there are some.
+ */
 static EvalSeries
 without_stale_markers(Evaluator *ev, const TsdbSeriesData *series)
 {
-	size_t		kept = 0;
+	size_t		kept = series->n - count_stale_markers(series->v, series->n);
 	int64_t    *t;
 	double	   *v;
 
-	for (size_t i = 0; i < series->n; i++)
-		kept += !tsdb_is_stale(series->v[i]);
 	if (kept == series->n)
 		return (EvalSeries){series->labels, series->n, series->t, series->v, false};
-	t = TSDB_NEW_ARRAY(ev->arena, int64_t, kept);
-	v = TSDB_NEW_ARRAY(ev->arena, double, kept);
+	t = TSDB_NEW_ARRAY(ev->scratch, int64_t, kept);
+	v = TSDB_NEW_ARRAY(ev->scratch, double, kept);
 	kept = 0;
 	for (size_t i = 0; i < series->n; i++)
 	{
@@ -229,30 +113,160 @@ without_stale_markers(Evaluator *ev, const TsdbSeriesData *series)
 	return (EvalSeries){series->labels, kept, t, v, false};
 }
 
+/* ---- instant vectors ---- */
+
+#define NO_SAMPLE SIZE_MAX
+
+/* An instant selector at work, as a sink of series: each becomes a row. */
+typedef struct Picker Picker;
+struct Picker
+{
+	TsdbSeriesSink sink;		/* first: the source sees only this */
+	EvalRows	rows;
+	EvalTimes	times;
+	int64_t		lookback;
+	size_t	   *picked;			/* the sample of each step, found once for series with the same times */
+	void		(*fill) (Picker *picker, const TsdbSeriesData *series, bool same_times, double *out);
+};
+
+static void
+pick(Picker *picker, const int64_t *t, size_t n)
+{
+	size_t		passed = 0;
+
+	for (size_t step = 0; step < picker->times.n; step++)
+	{
+		int64_t		time = time_of(picker->times, step);
+
+		passed = tsdb_eval_seek(t, n, passed, time);
+		picker->picked[step] = passed > 0 && t[passed - 1] > time_minus(time, picker->lookback) ?
+			passed - 1 : NO_SAMPLE;
+	}
+}
+
+static void
+fill_values(Picker *picker, const TsdbSeriesData *series, bool same_times, double *out)
+{
+	if (!same_times)
+		pick(picker, series->t, series->n);
+	for (size_t step = 0; step < picker->times.n; step++)
+		out[step] = picker->picked[step] == NO_SAMPLE ? absent_value() : series->v[picker->picked[step]];
+}
+
+static void
+fill_timestamps(Picker *picker, const TsdbSeriesData *series, bool same_times, double *out)
+{
+	if (!same_times)
+		pick(picker, series->t, series->n);
+	for (size_t step = 0; step < picker->times.n; step++)
+	{
+		size_t		sample = picker->picked[step];
+
+		out[step] = sample == NO_SAMPLE || is_absent(series->v[sample]) ?
+			absent_value() : (double) series->t[sample] / 1000;
+	}
+}
+
+/* Interpolated between the last sample before and the first one after, each within the lookback. */
+static void
+fill_smoothed(Picker *picker, const TsdbSeriesData *series, bool same_times, double *out)
+{
+	EvalSeries	samples = without_stale_markers(picker->rows.ev, series);
+	size_t		from = 0;
+	size_t		to = 0;
+
+	for (size_t step = 0; step < picker->times.n; step++)
+	{
+		int64_t		time = time_of(picker->times, step);
+
+		from = tsdb_eval_seek(samples.t, samples.n, from, time_minus(time, picker->lookback));
+		to = tsdb_eval_seek(samples.t, samples.n, to, time_minus(time, -picker->lookback));
+		out[step] = tsdb_eval_smoothed_value(&samples, from, to, time);
+	}
+}
+
 static TsdbStatus
-matrix_selector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalRange *range)
+take_instant(TsdbSeriesSink *sink, const TsdbSeriesData *series, bool same_times, TsdbError *error)
+{
+	Picker	   *picker = (Picker *) sink;
+	Evaluator  *ev = picker->rows.ev;
+	TsdbArenaMark mark = tsdb_arena_mark(ev->scratch);
+	EvalRow		row = {.v = tsdb_eval_rows_next(&picker->rows)};
+
+	tsdb_check_interrupt(ev->env);
+	picker->fill(picker, series, same_times, row.v);
+	tsdb_arena_rewind(ev->scratch, mark);
+	if (tsdb_eval_row_is_empty(&row, picker->times.n))
+		return TSDB_OK;
+	return tsdb_eval_rows_keep(&picker->rows, series->labels, false);
+}
+
+static TsdbStatus
+instant_vector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid,
+			   void (*fill) (Picker *, const TsdbSeriesData *, bool, double *), EvalMatrix *result)
+{
+	Picker		picker = {.sink = {take_instant}, .lookback = ev->options.lookback, .fill = fill};
+
+	TRY(selector_times(ev, grid, &expr->vector.shift, &picker.times));
+	tsdb_eval_rows_begin(&picker.rows, ev, grid->n);
+	picker.picked = TSDB_NEW_ARRAY(ev->arena, size_t, grid->n);
+	TRY(select_series(ev, &expr->vector, picker.times, ev->options.lookback, &picker.sink));
+	*result = picker.rows.matrix;
+	return TSDB_OK;
+}
+
+TsdbStatus
+tsdb_eval_vector_selector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
+{
+	return instant_vector(ev, expr, grid, expr->vector.smoothed ? fill_smoothed : fill_values, result);
+}
+
+TsdbStatus
+tsdb_eval_selector_timestamps(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
+{
+	return instant_vector(ev, expr, grid, fill_timestamps, result);
+}
+
+/* ---- range vectors ---- */
+
+/* Hands the series of a source on without their stale markers. */
+typedef struct RangeSink
+{
+	TsdbSeriesSink sink;		/* first: the source sees only this */
+	Evaluator  *ev;
+	EvalTaker  *taker;
+	bool		had_markers;	/* the series before was a copy */
+} RangeSink;
+
+static TsdbStatus
+take_range(TsdbSeriesSink *sink, const TsdbSeriesData *series, bool same_times, TsdbError *error)
+{
+	RangeSink  *range = (RangeSink *) sink;
+	TsdbArenaMark mark = tsdb_arena_mark(range->ev->scratch);
+	EvalSeries	samples = without_stale_markers(range->ev, series);
+	bool		has_markers = samples.n < series->n;
+	TsdbStatus	status = TSDB_OK;
+
+	tsdb_check_interrupt(range->ev->env);
+	if (samples.n > 0)
+		status = range->taker->take(range->taker, &samples, same_times && !has_markers && !range->had_markers);
+	range->had_markers = has_markers;
+	tsdb_arena_rewind(range->ev->scratch, mark);
+	return status;
+}
+
+static TsdbStatus
+matrix_selector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalRange *range, EvalTaker *taker)
 {
 	const TsdbVectorExpr *selector = &expr->matrix.selector->vector;
-	TsdbSeriesData *series;
-	size_t		n;
+	RangeSink	sink = {.sink = {take_range}, .ev = ev, .taker = taker};
 
 	TRY(selector_times(ev, grid, &selector->shift, &range->times));
 	range->range = expr->matrix.range_ms;
 	range->extension = extension_of(selector);
-	TRY(select_series(ev, selector, range->times,
-					  time_minus(range->range, range->extension == NOT_EXTENDED ? 0 : -ev->options.lookback),
-					  &series, &n));
-	range->series = TSDB_NEW_ARRAY(ev->arena, EvalSeries, n);
-	range->n = 0;
-	for (size_t i = 0; i < n; i++)
-	{
-		EvalSeries	samples = without_stale_markers(ev, &series[i]);
-
-		tsdb_check_interrupt(ev->env);
-		if (samples.n > 0)
-			range->series[range->n++] = samples;
-	}
-	return TSDB_OK;
+	return select_series(ev, selector, range->times,
+						 time_minus(range->range, range->extension == NOT_EXTENDED ? 0 : -ev->options.lookback),
+						 &sink.sink);
 }
 
 void
@@ -295,7 +309,7 @@ subquery_grid(const EvalRange *range, int64_t step)
 	return grid;
 }
 
-/* A row as samples; rows without a gap share one array of times. */
+/* A row as samples; a row without a gap has the times of the grid. */
 static EvalSeries
 row_samples(Evaluator *ev, const EvalRow *row, const EvalGrid *grid, const int64_t *times)
 {
@@ -307,8 +321,8 @@ row_samples(Evaluator *ev, const EvalRow *row, const EvalGrid *grid, const int64
 		n += !is_absent(row->v[step]);
 	if (n == grid->n)
 		return (EvalSeries){row->labels, n, times, row->v, row->drop_name};
-	t = TSDB_NEW_ARRAY(ev->arena, int64_t, n);
-	v = TSDB_NEW_ARRAY(ev->arena, double, n);
+	t = TSDB_NEW_ARRAY(ev->scratch, int64_t, n);
+	v = TSDB_NEW_ARRAY(ev->scratch, double, n);
 	n = 0;
 	for (size_t step = 0; step < grid->n; step++)
 	{
@@ -321,12 +335,33 @@ row_samples(Evaluator *ev, const EvalRow *row, const EvalGrid *grid, const int64
 }
 
 static TsdbStatus
-subquery(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalRange *range)
+take_rows(Evaluator *ev, const EvalMatrix *points, const EvalGrid *grid, EvalTaker *taker)
+{
+	int64_t    *times = TSDB_NEW_ARRAY(ev->arena, int64_t, grid->n);
+	bool		was_whole = false;
+
+	for (size_t i = 0; i < grid->n; i++)
+		times[i] = grid_time(grid, i);
+	for (size_t i = 0; i < points->n; i++)
+	{
+		TsdbArenaMark mark = tsdb_arena_mark(ev->scratch);
+		EvalSeries	samples = row_samples(ev, &points->rows[i], grid, times);
+
+		tsdb_check_interrupt(ev->env);
+		if (samples.n > 0)
+			TRY(taker->take(taker, &samples, was_whole && samples.t == times));
+		was_whole = samples.t == times;
+		tsdb_arena_rewind(ev->scratch, mark);
+	}
+	return TSDB_OK;
+}
+
+static TsdbStatus
+subquery(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalRange *range, EvalTaker *taker)
 {
 	int64_t		step = expr->subquery.step_ms != 0 ? expr->subquery.step_ms : ev->options.subquery_step;
 	EvalGrid	inner;
 	EvalMatrix	points;
-	int64_t    *times;
 
 	TRY(selector_times(ev, grid, &expr->subquery.shift, &range->times));
 	range->range = expr->subquery.range_ms;
@@ -334,26 +369,13 @@ subquery(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalRange *r
 	inner = subquery_grid(range, step);
 	TRY(tsdb_eval_count_samples(ev, 1, inner.n));	/* its times, also if no series comes */
 	TRY(tsdb_eval_expr(ev, expr->subquery.expr, &inner, &points));
-
-	times = TSDB_NEW_ARRAY(ev->arena, int64_t, inner.n);
-	for (size_t i = 0; i < inner.n; i++)
-		times[i] = grid_time(&inner, i);
-	range->series = TSDB_NEW_ARRAY(ev->arena, EvalSeries, points.n);
-	range->n = 0;
-	for (size_t i = 0; i < points.n; i++)
-	{
-		EvalSeries	samples = row_samples(ev, &points.rows[i], &inner, times);
-
-		if (samples.n > 0)
-			range->series[range->n++] = samples;
-	}
-	return TSDB_OK;
+	return take_rows(ev, &points, &inner, taker);
 }
 
 TsdbStatus
-tsdb_eval_range_vector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalRange *range)
+tsdb_eval_range_vector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalRange *range, EvalTaker *taker)
 {
 	if (expr->kind == TSDB_EXPR_SUBQUERY)
-		return subquery(ev, expr, grid, range);
-	return matrix_selector(ev, expr, grid, range);
+		return subquery(ev, expr, grid, range, taker);
+	return matrix_selector(ev, expr, grid, range, taker);
 }

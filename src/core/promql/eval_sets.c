@@ -65,9 +65,7 @@ keep_where(Evaluator *ev, EvalMatrix *side, const size_t *group_of, Presence oth
 static void
 append_rows(Evaluator *ev, const EvalMatrix *lhs, const EvalMatrix *rhs, EvalMatrix *result)
 {
-	result->rows = TSDB_NEW_ARRAY(ev->arena, EvalRow, lhs->n + rhs->n);
-	result->n = lhs->n + rhs->n;
-	result->steps = lhs->steps;
+	*result = (EvalMatrix){TSDB_NEW_ARRAY(ev->arena, EvalRow, lhs->n + rhs->n), lhs->n + rhs->n, lhs->steps, false};
 	for (size_t i = 0; i < lhs->n; i++)
 		result->rows[i] = lhs->rows[i];
 	for (size_t i = 0; i < rhs->n; i++)

@@ -72,7 +72,7 @@ gather_histograms(Evaluator *ev, const EvalMatrix *vector, TsdbRange position, H
 		else
 			tsdb_eval_warn_bucket(ev, position, bound, metric_name(ev, labels));
 	}
-	tsdb_eval_sort(ev->arena, series, n, sizeof(BucketSeries), compare_bucket_series, NULL);
+	tsdb_sort(ev->arena, series, n, sizeof(BucketSeries), compare_bucket_series, NULL);
 
 	histograms->all = TSDB_NEW_ARRAY(ev->arena, Histogram, groups.n);
 	histograms->n = groups.n;

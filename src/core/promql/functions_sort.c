@@ -36,8 +36,12 @@ tsdb_function_sort(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, Ev
 
 	warn_if_ineffective(ev, expr, grid);
 	TRY(tsdb_eval_expr(ev, argument(expr, 0), grid, result));
-	if (grid->n == 1)
-		tsdb_eval_sort(ev->arena, result->rows, result->n, sizeof(EvalRow), compare_values, &descending);
+	if (grid->n > 1)
+		return TSDB_OK;
+	if (!result->in_order)
+		tsdb_eval_sort_rows(ev, result);	/* for those with equal values */
+	tsdb_sort(ev->arena, result->rows, result->n, sizeof(EvalRow), compare_values, &descending);
+	result->in_order = true;
 	return TSDB_OK;
 }
 
@@ -130,7 +134,9 @@ tsdb_function_sort_by_label(Evaluator *ev, const TsdbExpr *expr, const EvalGrid 
 
 	warn_if_ineffective(ev, expr, grid);
 	TRY(tsdb_eval_expr(ev, argument(expr, 0), grid, result));
-	if (grid->n == 1)
-		tsdb_eval_sort(ev->arena, result->rows, result->n, sizeof(EvalRow), compare_labels, &order);
+	if (grid->n > 1)
+		return TSDB_OK;
+	tsdb_sort(ev->arena, result->rows, result->n, sizeof(EvalRow), compare_labels, &order);
+	result->in_order = true;
 	return TSDB_OK;
 }

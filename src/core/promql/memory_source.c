@@ -92,27 +92,30 @@ tsdb_memory_source_add(TsdbMemorySource *memory, TsdbLabels labels, int64_t t, d
 }
 
 static TsdbStatus
-select_samples(TsdbSeriesSource *source, TsdbArena *arena, const TsdbSelect *what,
-			   TsdbSeriesData **series, size_t *n, TsdbError *error)
+select_samples(TsdbSeriesSource *source, TsdbArena *arena, const TsdbSelect *what, TsdbSeriesSink *sink, TsdbError *error)
 {
 	const TsdbMemorySource *memory = source->context;
-	size_t		left = what->max_samples;
+	size_t		n_series = 0;
 
-	*series = TSDB_NEW_ARRAY(arena, TsdbSeriesData, memory->n);
-	*n = 0;
 	for (size_t i = 0; i < memory->n; i++)
 	{
 		const TsdbMemorySeries *found = &memory->series[i];
 		size_t		from = count_samples(found, what->t_min, false);
 		size_t		to = count_samples(found, what->t_max, true);
+		TsdbSeriesData data = {found->labels, to - from, found->t + from, found->v + from};
+		TsdbStatus	status;
 
-		if (to <= from || !tsdb_matchers_match(what->matchers, what->n_matchers, found->labels))
+		if (!tsdb_matchers_match(what->matchers, what->n_matchers, found->labels))
 			continue;
-		if (to - from > left)
-			return tsdb_fail(error, TSDB_ERR_LIMIT,
-							 "query processing would load too many samples into memory in query execution");
-		left -= to - from;
-		(*series)[(*n)++] = (TsdbSeriesData){found->labels, to - from, found->t + from, found->v + from};
+		if (what->max_series > 0 && ++n_series > what->max_series)
+			return tsdb_fail_too_many_series(error, what->max_series);
+		source->stats.series++;
+		if (to <= from)
+			continue;
+		source->stats.samples += data.n;
+		status = sink->take(sink, &data, false, error);
+		if (status != TSDB_OK)
+			return status;
 	}
 	return TSDB_OK;
 }
@@ -121,5 +124,5 @@ void
 tsdb_memory_source_init(TsdbMemorySource *memory, TsdbArena *arena)
 {
 	*memory = (TsdbMemorySource){.arena = arena};
-	memory->source = (TsdbSeriesSource){select_samples, memory};
+	memory->source = (TsdbSeriesSource){.select = select_samples, .context = memory};
 }

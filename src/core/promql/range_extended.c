@@ -108,17 +108,17 @@ lost_to_resets(const EvalSeries *series, const Borders *borders)
 TsdbStatus
 tsdb_range_extended(RangeCall *call, const EvalSeries *series, double *out, bool is_counter, bool is_rate)
 {
-	double		seconds = tsdb_range_seconds(call->range);
+	double		seconds = tsdb_range_seconds(call->range.range);
 
 	for (size_t step = 0; step < call->grid.n; step++)
 	{
-		int64_t		end = time_of(call->times, step);
-		int64_t		start = time_minus(end, call->range);
+		int64_t		end = time_of(call->range.times, step);
+		int64_t		start = time_minus(end, call->range.range);
 		Borders		borders;
 
 		out[step] = absent_value();
 		if (call->from[step] == call->to[step] ||
-			!find_borders(call->extension, series, call->from[step], call->to[step], start, end, is_counter, &borders))
+			!find_borders(call->range.extension, series, call->from[step], call->to[step], start, end, is_counter, &borders))
 			continue;
 		out[step] = borders.right - borders.left;
 		if (is_counter)

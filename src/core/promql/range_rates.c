@@ -26,8 +26,8 @@ extrapolation(const RangeCall *call, RangeWindow window, size_t step, double dif
 {
 	int64_t		first_t = window.t[0];
 	int64_t		last_t = window.t[window.n - 1];
-	int64_t		range_end = time_of(call->times, step);
-	double		to_start = (double) (first_t - time_minus(range_end, call->range)) / 1000;
+	int64_t		range_end = time_of(call->range.times, step);
+	double		to_start = (double) (first_t - time_minus(range_end, call->range.range)) / 1000;
 	double		to_end = (double) (range_end - last_t) / 1000;
 	double		sampled = (double) (last_t - first_t) / 1000;
 	double		distance = sampled / (double) (window.n - 1);
@@ -55,7 +55,7 @@ find_resets(const RangeCall *call, const EvalSeries *series, size_t **resets)
 
 	for (size_t i = 1; i < series->n; i++)
 		n += series->v[i] < series->v[i - 1];
-	*resets = n == 0 ? NULL : TSDB_NEW_ARRAY(call->ev->arena, size_t, n);
+	*resets = n == 0 ? NULL : TSDB_NEW_ARRAY(call->ev->scratch, size_t, n);
 	n = 0;
 	for (size_t i = 1; i < series->n; i++)
 		if (series->v[i] < series->v[i - 1])
@@ -66,12 +66,12 @@ find_resets(const RangeCall *call, const EvalSeries *series, size_t **resets)
 static TsdbStatus
 extrapolated(RangeCall *call, const EvalSeries *series, double *out, bool is_counter, bool is_rate)
 {
-	double		seconds = tsdb_range_seconds(call->range);
+	double		seconds = tsdb_range_seconds(call->range.range);
 	size_t	   *resets = NULL;
 	size_t		n_resets = is_counter ? find_resets(call, series, &resets) : 0;
 	size_t		next_reset = 0;
 
-	if (call->extension != NOT_EXTENDED)
+	if (call->range.extension != NOT_EXTENDED)
 		return tsdb_range_extended(call, series, out, is_counter, is_rate);
 	for (size_t step = 0; step < call->grid.n; step++)
 	{
@@ -196,7 +196,7 @@ is_change(double before, double now)
 static inline __attribute__((always_inline)) TsdbStatus
 count_events(RangeCall *call, const EvalSeries *series, double *out, bool (*is_event) (double before, double now))
 {
-	size_t	   *events = TSDB_NEW_ARRAY(call->ev->arena, size_t, series->n);
+	size_t	   *events = TSDB_NEW_ARRAY(call->ev->scratch, size_t, series->n);
 
 	events[0] = 0;
 	for (size_t i = 1; i < series->n; i++)

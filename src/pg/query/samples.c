@@ -29,8 +29,7 @@ pgtsdb_sql_samples(PG_FUNCTION_ARGS)
 	TsdbArena  *arena = pgtsdb_query_arena(context);
 	TsdbSelect	select = {
 		.t_min = pgtsdb_timestamp_to_ms(PG_GETARG_TIMESTAMPTZ(1)),
-		.t_max = pgtsdb_timestamp_to_ms(PG_GETARG_TIMESTAMPTZ(2)),
-		.max_samples = pgtsdb_query_max_samples
+		.t_max = pgtsdb_timestamp_to_ms(PG_GETARG_TIMESTAMPTZ(2))
 	};
 	TsdbMatcher *matchers;
 	TsdbSeriesSource *source;
@@ -44,7 +43,7 @@ pgtsdb_sql_samples(PG_FUNCTION_ARGS)
 		pgtsdb_raise_in(&error, selector);
 	select.matchers = matchers;
 	source = pgtsdb_storage_source(tenant, GetActiveSnapshot(), arena);
-	pgtsdb_check(source->select(source, arena, &select, &series, &n, &error), &error);
+	pgtsdb_check(tsdb_source_collect(source, arena, &select, pgtsdb_query_max_samples, &series, &n, &error), &error);
 
 	pgtsdb_rows_begin(&rows, fcinfo);
 	for (size_t i = 0; i < n; i++)

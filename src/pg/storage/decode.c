@@ -56,8 +56,7 @@ struct PgtsdbPendingRow
 /* The chunk in the slot, and what is wanted of it: timestamps [first, first + n). */
 typedef struct OpenChunk
 {
-	const PgtsdbScan *scan;
-	int			col;
+	const PgtsdbChunkPlace *place;
 	int			n_columns;
 	size_t		first;
 	size_t		n;
@@ -66,16 +65,12 @@ typedef struct OpenChunk
 } OpenChunk;
 
 static int	first_wanted(const PgtsdbGroup *group, int col);
-static TsdbStatus decode_column(PgtsdbDecoder *decoder, OpenChunk *chunk, PgtsdbColumn *column, TsdbError *error);
-static size_t pick_present(const OpenChunk *chunk, const uint64 *present, const double *values, int64 *t, double *v);
-static size_t count_present(const uint64 *present, size_t first, size_t n);
+static void decode_column(PgtsdbDecoder *decoder, OpenChunk *chunk, PgtsdbColumn *column);
 static size_t first_at_or_after(const int64 *times, size_t n, int64 t);
-static TsdbStatus count_samples(PgtsdbDecoder *decoder, size_t n, TsdbError *error);
 static void add_run(PgtsdbDecoder *decoder, PgtsdbColumn *column, TsdbRun run);
 static void read_samples(PgtsdbDecoder *decoder, const PgtsdbScan *scan, PgtsdbGroup *group, PgtsdbPendingRow *pending);
 static const uint16 *picked_columns(PgtsdbDecoder *decoder, PgtsdbGroup *group);
 static size_t keep_in_range(const PgtsdbDecoder *decoder, int64 ts, TsdbHeadSample *samples, size_t n);
-pg_noreturn static void raise_corrupt_chunk(const PgtsdbScan *scan, const TsdbError *error);
 pg_noreturn static void raise_corrupt_head(const PgtsdbScan *scan, const TsdbError *error);
 
 /* ---- chunks ---- */
@@ -122,52 +117,70 @@ pgtsdb_chunk_scan_next(PgtsdbScan *scan, const PgtsdbGroup *group)
 	return false;
 }
 
-void
-pgtsdb_chunk_row_range(const PgtsdbScan *scan, int64 *t_min, int64 *t_max)
+PgtsdbChunkPlace
+pgtsdb_chunk_place(const PgtsdbScan *scan)
 {
-	*t_min = DatumGetInt64(pgtsdb_scan_value(scan, PGTSDB_CHUNKS_T_MIN));
-	*t_max = *t_min + DatumGetInt32(pgtsdb_scan_value(scan, PGTSDB_CHUNKS_DT));
+	PgtsdbChunkPlace place = {
+		.heap = scan->heap,
+		.part = DatumGetInt32(pgtsdb_scan_value(scan, PGTSDB_CHUNKS_PART)),
+		.group_id = DatumGetInt32(pgtsdb_scan_value(scan, PGTSDB_CHUNKS_GROUP_ID)),
+		.t_min = DatumGetInt64(pgtsdb_scan_value(scan, PGTSDB_CHUNKS_T_MIN)),
+		.col = DatumGetInt16(pgtsdb_scan_value(scan, PGTSDB_CHUNKS_COL))
+	};
+
+	place.t_max = place.t_min + DatumGetInt32(pgtsdb_scan_value(scan, PGTSDB_CHUNKS_DT));
+	return place;
 }
 
-TsdbStatus
-pgtsdb_decode_chunk(PgtsdbDecoder *decoder, const PgtsdbScan *scan, PgtsdbGroup *group, TsdbError *error)
+void
+pgtsdb_chunk_open(TsdbChunkReader *reader, const uint8 *data, size_t len, const PgtsdbChunkPlace *place, const int64 **times)
 {
-	OpenChunk	chunk = {.scan = scan, .col = DatumGetInt16(pgtsdb_scan_value(scan, PGTSDB_CHUNKS_COL))};
+	size_t		n;
+	TsdbError	error;
+
+	if (tsdb_chunk_open(reader, data, len, place->t_min, &error) != TSDB_OK ||
+		tsdb_chunk_times(reader, times, &error) != TSDB_OK)
+		pgtsdb_raise_corrupt_chunk(place, &error);
+	n = tsdb_chunk_n_times(reader);
+	if (n > 0 && ((*times)[0] < place->t_min || (*times)[n - 1] > place->t_max))
+	{
+		tsdb_fail(&error, TSDB_ERR_CORRUPT, "its timestamps lie outside of what its row says");
+		pgtsdb_raise_corrupt_chunk(place, &error);
+	}
+}
+
+void
+pgtsdb_chunk_wanted(const PgtsdbDecoder *decoder, const int64 *times, size_t n_times, size_t *first, size_t *n)
+{
+	*first = first_at_or_after(times, n_times, decoder->t_lo);
+	*n = decoder->t_hi == PG_INT64_MAX ? n_times : first_at_or_after(times, n_times, decoder->t_hi + 1);
+	*n -= Min(*first, *n);
+}
+
+void
+pgtsdb_decode_chunk(PgtsdbDecoder *decoder, const PgtsdbScan *scan, PgtsdbGroup *group)
+{
+	PgtsdbChunkPlace place = pgtsdb_chunk_place(scan);
+	OpenChunk	chunk = {.place = &place};
 	const uint8_t *data;
 	size_t		len;
-	int64		t_min;
-	int64		t_max;
-	TsdbStatus	status = TSDB_OK;
 
-	pgtsdb_chunk_row_range(scan, &t_min, &t_max);
-	if (t_max < decoder->t_lo || t_min > decoder->t_hi)
-		return TSDB_OK;
+	if (place.t_max < decoder->t_lo || place.t_min > decoder->t_hi)
+		return;
 	if (decoder->reader == NULL)
 	{
 		decoder->reader = tsdb_chunk_reader_make(decoder->arena);
 		decoder->values = TSDB_NEW_ARRAY(decoder->arena, double, TSDB_CHUNK_MAX_TIMES);
-		decoder->present = TSDB_NEW_ARRAY(decoder->arena, uint64, TSDB_PRESENCE_WORDS(TSDB_CHUNK_MAX_TIMES));
+		decoder->times = TSDB_NEW_ARRAY(decoder->arena, int64, TSDB_CHUNK_MAX_TIMES);
 	}
 
 	data = pgtsdb_datum_chunk(pgtsdb_scan_value(scan, PGTSDB_CHUNKS_DATA), &len);
-	if (tsdb_chunk_open(decoder->reader, data, len, t_min, error) != TSDB_OK ||
-		tsdb_chunk_times(decoder->reader, &chunk.times, error) != TSDB_OK)
-		raise_corrupt_chunk(scan, error);
+	pgtsdb_chunk_open(decoder->reader, data, len, &place, &chunk.times);
 	chunk.n_columns = tsdb_chunk_n_columns(decoder->reader);
-	chunk.n = tsdb_chunk_n_times(decoder->reader);
-	if (chunk.n > 0 && (chunk.times[0] < t_min || chunk.times[chunk.n - 1] > t_max))
-	{
-		tsdb_fail(error, TSDB_ERR_CORRUPT, "its timestamps lie outside of what its row says");
-		raise_corrupt_chunk(scan, error);
-	}
-	chunk.first = first_at_or_after(chunk.times, chunk.n, decoder->t_lo);
-	if (decoder->t_hi < t_max)
-		chunk.n = first_at_or_after(chunk.times, chunk.n, decoder->t_hi + 1);
-	chunk.n -= chunk.first;
-	for (int i = first_wanted(group, chunk.col);
-		 chunk.n > 0 && status == TSDB_OK && i < group->n_columns && group->columns[i].col < chunk.col + chunk.n_columns; i++)
-		status = decode_column(decoder, &chunk, &group->columns[i], error);
-	return status;
+	pgtsdb_chunk_wanted(decoder, chunk.times, tsdb_chunk_n_times(decoder->reader), &chunk.first, &chunk.n);
+	for (int i = first_wanted(group, place.col);
+		 chunk.n > 0 && i < group->n_columns && group->columns[i].col < place.col + chunk.n_columns; i++)
+		decode_column(decoder, &chunk, &group->columns[i]);
 }
 
 /* Index of the first wanted column that is not before col. */
@@ -189,64 +202,31 @@ first_wanted(const PgtsdbGroup *group, int col)
 	return low;
 }
 
-static TsdbStatus
-decode_column(PgtsdbDecoder *decoder, OpenChunk *chunk, PgtsdbColumn *column, TsdbError *error)
+static void
+decode_column(PgtsdbDecoder *decoder, OpenChunk *chunk, PgtsdbColumn *column)
 {
 	TsdbRun		run = {0};
-	double	   *v;
+	TsdbError	error;
 
 	CHECK_FOR_INTERRUPTS();
-	if (tsdb_chunk_read_column(decoder->reader, column->col - chunk->col, decoder->values, decoder->present, error) != TSDB_OK)
-		raise_corrupt_chunk(chunk->scan, error);
-	run.n = count_present(decoder->present, chunk->first, chunk->n);
+	if (tsdb_chunk_read_range(decoder->reader, column->col - chunk->place->col, chunk->first, chunk->first + chunk->n,
+							  decoder->times, decoder->values, &run.n, &error) != TSDB_OK)
+		pgtsdb_raise_corrupt_chunk(chunk->place, &error);
 	if (run.n == 0)
-		return TSDB_OK;
-	if (count_samples(decoder, run.n, error) != TSDB_OK)
-		return error->code;
-
-	run.v = v = TSDB_NEW_ARRAY(decoder->arena, double, run.n);
+		return;
+	decoder->n_samples += run.n;
+	run.v = memcpy(TSDB_NEW_ARRAY(decoder->arena, double, run.n), decoder->values, run.n * sizeof(double));
 	if (run.n < chunk->n)
-	{
-		int64	   *t = TSDB_NEW_ARRAY(decoder->arena, int64, run.n);
-
-		pick_present(chunk, decoder->present, decoder->values, t, v);
-		run.t = t;
-	}
+		run.t = memcpy(TSDB_NEW_ARRAY(decoder->arena, int64, run.n), decoder->times, run.n * sizeof(int64));
 	else
 	{
 		if (chunk->shared == NULL)
 			chunk->shared = memcpy(TSDB_NEW_ARRAY(decoder->arena, int64, chunk->n), chunk->times + chunk->first,
 								   chunk->n * sizeof(int64));
-		memcpy(v, decoder->values + chunk->first, chunk->n * sizeof(double));
 		run.t = chunk->shared;
 	}
 	add_run(decoder, column, run);
 	column->n_chunk_runs = column->n_runs;
-	return TSDB_OK;
-}
-
-static size_t
-pick_present(const OpenChunk *chunk, const uint64 *present, const double *values, int64 *t, double *v)
-{
-	size_t		n = 0;
-
-	for (size_t i = chunk->first; i < chunk->first + chunk->n; i++)
-		if (tsdb_presence_get(present, i))
-		{
-			t[n] = chunk->times[i];
-			v[n++] = values[i];
-		}
-	return n;
-}
-
-static size_t
-count_present(const uint64 *present, size_t first, size_t n)
-{
-	size_t		count = 0;
-
-	for (size_t i = first; i < first + n; i++)
-		count += tsdb_presence_get(present, i);
-	return count;
 }
 
 static size_t
@@ -294,8 +274,8 @@ pgtsdb_head_scan_start(PgtsdbScan *scan, const PgtsdbGroup *group, int64 t_from,
 	pgtsdb_scan_start(scan);
 }
 
-TsdbStatus
-pgtsdb_decode_head(PgtsdbDecoder *decoder, const PgtsdbScan *scan, PgtsdbGroup *group, TsdbError *error)
+void
+pgtsdb_decode_head(PgtsdbDecoder *decoder, const PgtsdbScan *scan, PgtsdbGroup *group)
 {
 	PgtsdbPendingRow *row = TSDB_NEW(decoder->arena, PgtsdbPendingRow);
 	int			column = 0;
@@ -303,7 +283,7 @@ pgtsdb_decode_head(PgtsdbDecoder *decoder, const PgtsdbScan *scan, PgtsdbGroup *
 	row->ts = DatumGetInt64(pgtsdb_scan_value(scan, PGTSDB_HEAD_TS));
 	read_samples(decoder, scan, group, row);
 	if (row->n == 0)
-		return TSDB_OK;
+		return;
 	for (size_t i = 0; i < row->n; i++)
 	{
 		while (group->columns[column].col < row->samples[i].col)
@@ -317,7 +297,7 @@ pgtsdb_decode_head(PgtsdbDecoder *decoder, const PgtsdbScan *scan, PgtsdbGroup *
 		group->first_row = row;
 	group->last_row = row;
 	group->n_rows++;
-	return count_samples(decoder, row->n, error);
+	decoder->n_samples += row->n;
 }
 
 /* The wanted samples of the row in the slot. */
@@ -415,17 +395,6 @@ pgtsdb_finish_head(PgtsdbDecoder *decoder, PgtsdbGroup *group)
 
 /* ---- both ---- */
 
-static TsdbStatus
-count_samples(PgtsdbDecoder *decoder, size_t n, TsdbError *error)
-{
-	decoder->n_samples += n;
-	if (decoder->n_samples <= decoder->max_samples)
-		return TSDB_OK;
-	tsdb_fail(error, TSDB_ERR_LIMIT, "query processing would load too many samples into memory in query execution");
-	tsdb_error_hint(error, "Ask for fewer series or a shorter range, or raise \"pgtsdb.query_max_samples\".");
-	return error->code;
-}
-
 static void
 add_run(PgtsdbDecoder *decoder, PgtsdbColumn *column, TsdbRun run)
 {
@@ -439,17 +408,13 @@ add_run(PgtsdbDecoder *decoder, PgtsdbColumn *column, TsdbRun run)
 	column->runs[column->n_runs++] = run;
 }
 
-static void
-raise_corrupt_chunk(const PgtsdbScan *scan, const TsdbError *error)
+void
+pgtsdb_raise_corrupt_chunk(const PgtsdbChunkPlace *place, const TsdbError *error)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("chunk in relation \"%s\" is corrupt (part %d, group %d, t_min " INT64_FORMAT ", column %d)",
-					RelationGetRelationName(scan->heap),
-					DatumGetInt32(pgtsdb_scan_value(scan, PGTSDB_CHUNKS_PART)),
-					DatumGetInt32(pgtsdb_scan_value(scan, PGTSDB_CHUNKS_GROUP_ID)),
-					DatumGetInt64(pgtsdb_scan_value(scan, PGTSDB_CHUNKS_T_MIN)),
-					DatumGetInt16(pgtsdb_scan_value(scan, PGTSDB_CHUNKS_COL))),
+					RelationGetRelationName(place->heap), place->part, place->group_id, place->t_min, place->col),
 			 errdetail("%s", error->message),
 			 errhint("Restore the row from a backup or a standby, or delete it: other series and times can still be read.")));
 }

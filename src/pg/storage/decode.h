@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "core/samples/samples.h"
+#include "pg/compat.h"
 #include "pg/storage/relations.h"
 #include "pg/storage/scan.h"
 
@@ -46,10 +47,9 @@ typedef struct PgtsdbDecoder
 	TsdbArena  *arena;			/* takes the runs */
 	struct TsdbChunkReader *reader; /* made at the first chunk */
 	double	   *values;			/* one column of a chunk */
-	uint64	   *present;
+	int64	   *times;
 	int64		t_lo;			/* samples outside are left out; both inclusive */
 	int64		t_hi;
-	size_t		max_samples;	/* TSDB_ERR_LIMIT beyond */
 	size_t		n_samples;		/* decoded and kept so far */
 } PgtsdbDecoder;
 
@@ -65,11 +65,29 @@ extern void pgtsdb_chunk_scan_start(PgtsdbScan *scan, const TsdbLeaf *leaf, cons
 									int64 t_from, int64 t_to);
 /* The next visible row that has one of the wanted columns; others are passed over in the index. */
 extern bool pgtsdb_chunk_scan_next(PgtsdbScan *scan, const PgtsdbGroup *group);
-/* First and last time of the row in the slot. */
-extern void pgtsdb_chunk_row_range(const PgtsdbScan *scan, int64 *t_min, int64 *t_max);
+
+/* What a row of chunks says of its chunk. */
+typedef struct PgtsdbChunkPlace
+{
+	Relation	heap;			/* open as long as the scan */
+	int32		part;
+	int32		group_id;
+	int64		t_min;			/* first and last time */
+	int64		t_max;
+	int16		col;			/* number of the chunk's first column */
+} PgtsdbChunkPlace;
+
+/* Of the row in the slot. */
+extern PgtsdbChunkPlace pgtsdb_chunk_place(const PgtsdbScan *scan);
+/* Opens the chunk for reading; raises ERRCODE_DATA_CORRUPTED where it does not decode, or belies its row. */
+extern void pgtsdb_chunk_open(struct TsdbChunkReader *reader, const uint8 *data, size_t len, const PgtsdbChunkPlace *place,
+							  const int64 **times);
+/* Which of the timestamps the decoder wants: n of them, from number `first` on. */
+extern void pgtsdb_chunk_wanted(const PgtsdbDecoder *decoder, const int64 *times, size_t n_times, size_t *first, size_t *n);
+pg_noreturn extern void pgtsdb_raise_corrupt_chunk(const PgtsdbChunkPlace *place, const TsdbError *error);
 
 /* Adds the wanted samples of the row in the slot. Raises ERRCODE_DATA_CORRUPTED for bytes that do not decode. */
-extern TsdbStatus pgtsdb_decode_chunk(PgtsdbDecoder *decoder, const PgtsdbScan *scan, PgtsdbGroup *group, TsdbError *error);
+extern void pgtsdb_decode_chunk(PgtsdbDecoder *decoder, const PgtsdbScan *scan, PgtsdbGroup *group);
 
 /* ---- head ---- */
 
@@ -80,7 +98,8 @@ extern bool pgtsdb_head_scan_open(PgtsdbScan *scan, Oid heap, Snapshot snapshot,
 /* Rows of the group with t_from <= ts <= t_to, by (ts, n). */
 extern void pgtsdb_head_scan_start(PgtsdbScan *scan, const PgtsdbGroup *group, int64 t_from, int64 t_to);
 
-extern TsdbStatus pgtsdb_decode_head(PgtsdbDecoder *decoder, const PgtsdbScan *scan, PgtsdbGroup *group, TsdbError *error);
+/* Adds the wanted samples of the row in the slot. Raises ERRCODE_DATA_CORRUPTED for bytes that do not decode. */
+extern void pgtsdb_decode_head(PgtsdbDecoder *decoder, const PgtsdbScan *scan, PgtsdbGroup *group);
 /* After the last row of head of the group: makes runs of what came. */
 extern void pgtsdb_finish_head(PgtsdbDecoder *decoder, PgtsdbGroup *group);
 

@@ -46,10 +46,18 @@ typedef struct Deletion
 	int64		t_hi;
 } Deletion;
 
+/* Counts the series of a selection. */
+typedef struct Counter
+{
+	TsdbSeriesSink sink;		/* first: the source sees only this */
+	int64		n;
+} Counter;
+
 static bool matches_nothing_in_particular(const Deletion *deletion);
 static int64 time_argument(FunctionCallInfo fcinfo, int n, int64 otherwise);
 static int64 count_series(const Deletion *deletion, const PgtsdbTenant *tenant);
 static int64 delete_from_part(const Deletion *deletion, int32 part);
+static TsdbStatus count_one(TsdbSeriesSink *sink, const TsdbSeriesData *series, bool same_times, TsdbError *error);
 static size_t select_series(const Deletion *deletion, int32 part, PgtsdbSeries **series);
 static void retire(const Deletion *deletion, const PgtsdbSeries *series, size_t n);
 static int64 delete_from_group(const Deletion *deletion, const PgtsdbSeries *series, size_t n);
@@ -146,20 +154,25 @@ count_series(const Deletion *deletion, const PgtsdbTenant *tenant)
 		.t_min = deletion->t_lo,
 		.t_max = deletion->t_hi,
 		.matchers = deletion->matchers,
-		.n_matchers = deletion->n_matchers,
-		.max_samples = SIZE_MAX
+		.n_matchers = deletion->n_matchers
 	};
-	TsdbSeriesData *data;
+	Counter		counter = {.sink = {count_one}};
 	PgtsdbSeries *series;
 	TsdbError	error;
-	size_t		n = 0;
 
 	if (!deletion->whole)
-		pgtsdb_check(source->select(source, deletion->arena, &select, &data, &n, &error), &error);
+		pgtsdb_check(source->select(source, deletion->arena, &select, &counter.sink, &error), &error);
 	else
 		for (int i = 0; i < tenant->n_parts; i++)
-			n += select_series(deletion, tenant->parts[i], &series);
-	return n;
+			counter.n += select_series(deletion, tenant->parts[i], &series);
+	return counter.n;
+}
+
+static TsdbStatus
+count_one(TsdbSeriesSink *sink, const TsdbSeriesData *series, bool same_times, TsdbError *error)
+{
+	((Counter *) sink)->n++;
+	return TSDB_OK;
 }
 
 static int64
@@ -309,12 +322,10 @@ first_chunk(const Deletion *deletion, const PgtsdbGroup *group, int64 from, int6
 		pgtsdb_chunk_scan_start(&scan, leaf, group, pgtsdb_chunks_from(t_from), deletion->t_hi);
 		while (!found && pgtsdb_chunk_scan_next(&scan, group))
 		{
-			int64		t_min;
-			int64		t_max;
+			PgtsdbChunkPlace place = pgtsdb_chunk_place(&scan);
 
-			pgtsdb_chunk_row_range(&scan, &t_min, &t_max);
-			found = t_max >= t_from;
-			*t = Max(t_min, t_from);
+			found = place.t_max >= t_from;
+			*t = Max(place.t_min, t_from);
 		}
 		pgtsdb_scan_close(&scan);
 	}

@@ -7,28 +7,22 @@
  * scanned for the whole range: nothing outside the tables says from when on
  * samples are in head only.
  *
- * The loops go leaf by leaf and within a leaf group by group, so that a scan is
- * opened once per leaf and the samples of a column come nearly in order of time.
- * What each row says about a column becomes a run; at the end the runs of a series
- * are united (core/samples), chunks before head, which is the rule for a timestamp
- * that is stored twice.  A label set that lives in several columns (it was retired
- * and came back, or moved to another part) is united the same way.
+ * Series come by (part, group, column), which is the same order every time.  A group is read as a whole
+ * and its series are handed on one by one (group_reader.h); nothing of it stays but the labels.
+ *
+ * A label set may live in several columns: it was retired and came back, or moved to
+ * another part.  Such twins come last, with all their samples at hand: what chunks say before
+ * what head says, which is the rule for a timestamp that is stored twice.
  */
 #include "postgres.h"
 
-#include "access/skey.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "core/samples/samples.h"
 #include "pg/errors.h"
-#include "pg/guc.h"
-#include "pg/mem.h"
-#include "pg/storage/decode.h"
+#include "pg/storage/group_reader.h"
 #include "pg/storage/reader.h"
-#include "pg/storage/relations.h"
-#include "pg/storage/scan.h"
-#include "pg/storage/schema.h"
 
 typedef struct StorageSource
 {
@@ -37,216 +31,309 @@ typedef struct StorageSource
 	Snapshot	snapshot;
 } StorageSource;
 
-/* A series of the answer: its labels, and the column its samples are decoded into. */
-typedef struct Found
+/* Series of one part, by (group, column). */
+typedef struct PartSeries
+{
+	int32		part;
+	PgtsdbSeries *series;
+	size_t		n;
+} PartSeries;
+
+/* A series of twins, and the column its samples are decoded into. */
+typedef struct Twin
 {
 	TsdbLabels	labels;
-	size_t		order;			/* of finding */
 	PgtsdbColumn *column;
-} Found;
+} Twin;
 
-/* What one select() works with; all of it in the scratch arena. */
+/* What one select() works with. */
 typedef struct Reading
 {
-	const StorageSource *source;
+	StorageSource *storage;
 	TsdbArena  *scratch;
-	PgtsdbDecoder decoder;
-	Found	   *found;
-	size_t		n_found;
+	const TsdbSelect *what;
+	TsdbSeriesSink *sink;
+	PartSeries *parts;			/* of the tenant */
+	size_t		n_series;		/* in all parts */
+	Twin	   *twins;
+	size_t		n_twins;
 } Reading;
 
 static TsdbStatus storage_select(TsdbSeriesSource *source, TsdbArena *arena, const TsdbSelect *what,
-								 TsdbSeriesData **series, size_t *n, TsdbError *error);
-static TsdbStatus read_part(Reading *reading, int32 part, const TsdbSelect *what, TsdbError *error);
-static PgtsdbGroup *make_groups(Reading *reading, const PgtsdbSeries *series, size_t n_series, size_t *n_groups);
-static TsdbStatus read_chunks(Reading *reading, int32 part, PgtsdbGroup *groups, size_t n_groups, TsdbError *error);
-static TsdbStatus read_head(Reading *reading, int32 part, PgtsdbGroup *groups, size_t n_groups, TsdbError *error);
-static void answer(Reading *reading, TsdbArena *arena, TsdbSeriesData **series, size_t *n);
-static TsdbRun unite_columns(TsdbArena *scratch, const Found *found, size_t n);
-static int	compare_found(const void *a, const void *b);
+								 TsdbSeriesSink *sink, TsdbError *error);
+static TsdbStatus select_parts(Reading *reading, TsdbArena *arena, TsdbError *error);
+static bool may_have_twins(const Reading *reading);
+static void set_twins_apart(Reading *reading, PartSeries *twins);
+static TsdbStatus read_part(Reading *reading, const PartSeries *part, TsdbError *error);
+static TsdbStatus read_group(Reading *reading, PgtsdbGroupReader *reader, PgtsdbGroup *group, const PgtsdbSeries *series,
+							 TsdbError *error);
+static void read_twins(Reading *reading, const PartSeries *part);
+static size_t next_group(TsdbArena *arena, const PartSeries *part, size_t from, PgtsdbGroup *group);
+static TsdbStatus give_twins(Reading *reading, TsdbError *error);
+static TsdbRun unite_twins(TsdbArena *scratch, const Twin *twins, size_t n);
+static int	compare_labels(const void *a, const void *b, const void *context);
+static int	compare_twins(const void *a, const void *b, const void *context);
 
 TsdbSeriesSource *
 pgtsdb_storage_source(const PgtsdbTenant *tenant, Snapshot snapshot, TsdbArena *arena)
 {
-	StorageSource *source = TSDB_NEW(arena, StorageSource);
+	StorageSource *storage = TSDB_NEW(arena, StorageSource);
 
-	source->source.select = storage_select;
-	source->tenant = tenant;
-	source->snapshot = snapshot;
-	return &source->source;
+	storage->source.select = storage_select;
+	storage->tenant = tenant;
+	storage->snapshot = snapshot;
+	return &storage->source;
 }
 
 static TsdbStatus
-storage_select(TsdbSeriesSource *source, TsdbArena *arena, const TsdbSelect *what,
-			   TsdbSeriesData **series, size_t *n, TsdbError *error)
+storage_select(TsdbSeriesSource *source, TsdbArena *arena, const TsdbSelect *what, TsdbSeriesSink *sink, TsdbError *error)
 {
-	const StorageSource *storage = (StorageSource *) source;
+	StorageSource *storage = (StorageSource *) source;
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "pgtsdb reader", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(context);
-	Reading		reading = {.source = storage};
-	TsdbStatus	status = TSDB_OK;
+	Reading		reading = {.storage = storage, .scratch = tsdb_arena_child(arena), .what = what, .sink = sink};
+	TsdbStatus	status = select_parts(&reading, arena, error);
 
-	reading.scratch = pgtsdb_arena_create(context, (Size) pgtsdb_query_memory_limit * 1024 * 1024,
-										  "pgtsdb.query_memory_limit");
-	reading.decoder.arena = reading.scratch;
-	reading.decoder.t_lo = what->t_min;
-	reading.decoder.t_hi = what->t_max;
-	reading.decoder.max_samples = what->max_samples;
+	if (status == TSDB_OK && may_have_twins(&reading))
+	{
+		PartSeries *twins = TSDB_NEW_ARRAY(reading.scratch, PartSeries, storage->tenant->n_parts);
+
+		set_twins_apart(&reading, twins);
+		for (int i = 0; i < storage->tenant->n_parts; i++)
+			read_twins(&reading, &twins[i]);
+	}
 	for (int i = 0; i < storage->tenant->n_parts && status == TSDB_OK; i++)
-		status = read_part(&reading, storage->tenant->parts[i], what, error);
+		status = read_part(&reading, &reading.parts[i], error);
 	if (status == TSDB_OK)
-		answer(&reading, arena, series, n);
+		status = give_twins(&reading, error);
+	tsdb_arena_free(reading.scratch);
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
 	return status;
 }
 
+/* ---- series ---- */
+
+/* The labels go to the arena of the query: they are part of its result. */
 static TsdbStatus
-read_part(Reading *reading, int32 part, const TsdbSelect *what, TsdbError *error)
+select_parts(Reading *reading, TsdbArena *arena, TsdbError *error)
 {
-	PgtsdbSeries *series;
-	size_t		n_series;
-	PgtsdbGroup *groups;
-	size_t		n_groups;
-	TsdbStatus	status;
+	const PgtsdbTenant *tenant = reading->storage->tenant;
+	const TsdbSelect *what = reading->what;
 
-	status = pgtsdb_select_series(part, reading->source->snapshot, reading->scratch, what->matchers, what->n_matchers,
-								  &series, &n_series, error);
-	if (status != TSDB_OK || n_series == 0)
-		return status;
-	groups = make_groups(reading, series, n_series, &n_groups);
-	status = read_chunks(reading, part, groups, n_groups, error);
-	if (status == TSDB_OK)
-		status = read_head(reading, part, groups, n_groups, error);
-	return status;
-}
-
-/* Series come by (group, col): neighbours of one group become its wanted columns. */
-static PgtsdbGroup *
-make_groups(Reading *reading, const PgtsdbSeries *series, size_t n_series, size_t *n_groups)
-{
-	TsdbArena  *scratch = reading->scratch;
-	PgtsdbColumn *columns = tsdb_alloc0(scratch, n_series * sizeof(PgtsdbColumn));
-	Found	   *found = TSDB_NEW_ARRAY(scratch, Found, reading->n_found + n_series);
-	PgtsdbGroup *groups = TSDB_NEW_ARRAY(scratch, PgtsdbGroup, n_series);
-
-	*n_groups = 0;
-	if (reading->n_found > 0)
-		memcpy(found, reading->found, reading->n_found * sizeof(Found));
-	for (size_t i = 0; i < n_series; i++)
+	reading->parts = TSDB_NEW_ARRAY(reading->scratch, PartSeries, tenant->n_parts);
+	for (int i = 0; i < tenant->n_parts; i++)
 	{
-		size_t		order = reading->n_found + i;
-		PgtsdbGroup group = {.part = series[i].part, .group_id = series[i].group_id, .columns = &columns[i]};
+		PartSeries *part = &reading->parts[i];
+		TsdbStatus	status;
 
-		if (i == 0 || series[i].group_id != series[i - 1].group_id)
-			groups[(*n_groups)++] = group;
-		groups[*n_groups - 1].n_columns++;
-		columns[i].col = series[i].col;
-		found[order] = (Found) {.labels = series[i].labels, .order = order, .column = &columns[i]};
-	}
-	reading->found = found;
-	reading->n_found += n_series;
-	return groups;
-}
-
-static TsdbStatus
-read_chunks(Reading *reading, int32 part, PgtsdbGroup *groups, size_t n_groups, TsdbError *error)
-{
-	PgtsdbDecoder *decoder = &reading->decoder;
-	int64		t_from = pgtsdb_chunks_from(decoder->t_lo);
-	TsdbStatus	status = TSDB_OK;
-	List	   *leaves;
-	ListCell   *cell;
-
-	if (!tsdb_local_relations(TSDB_TABLE_CHUNKS, part, t_from, decoder->t_hi, &leaves))
-		return tsdb_fail(error, TSDB_ERR_EXECUTION, "part %d is not on this node", part);
-	foreach(cell, leaves)
-	{
-		const TsdbLeaf *leaf = lfirst(cell);
-		PgtsdbScan	scan;
-
-		if (!pgtsdb_chunk_scan_open(&scan, leaf, reading->source->snapshot, AccessShareLock))
-			continue;
-		for (size_t i = 0; i < n_groups && status == TSDB_OK; i++)
-		{
-			pgtsdb_chunk_scan_start(&scan, leaf, &groups[i], t_from, decoder->t_hi);
-			while (status == TSDB_OK && pgtsdb_chunk_scan_next(&scan, &groups[i]))
-				status = pgtsdb_decode_chunk(decoder, &scan, &groups[i], error);
-		}
-		pgtsdb_scan_close(&scan);
+		part->part = tenant->parts[i];
+		status = pgtsdb_select_series(part->part, reading->storage->snapshot, arena, what->matchers, what->n_matchers,
+									  &part->series, &part->n, error);
 		if (status != TSDB_OK)
-			break;
+			return status;
+		reading->n_series += part->n;
+		if (what->max_series > 0 && reading->n_series > what->max_series)
+			return tsdb_fail_too_many_series(error, what->max_series);
 	}
+	reading->storage->source.stats.series += reading->n_series;
+	return TSDB_OK;
+}
+
+/* Of the live rows of a part each has labels of its own. */
+static bool
+may_have_twins(const Reading *reading)
+{
+	size_t		n_filled = 0;
+
+	for (int i = 0; i < reading->storage->tenant->n_parts; i++)
+	{
+		const PartSeries *part = &reading->parts[i];
+
+		n_filled += part->n > 0;
+		for (size_t k = 0; k < part->n; k++)
+			if (part->series[k].gone)
+				return true;
+	}
+	return n_filled > 1;
+}
+
+/* Moves the series whose labels others have as well from the parts to `twins`. */
+static void
+set_twins_apart(Reading *reading, PartSeries *twins)
+{
+	int			n_parts = reading->storage->tenant->n_parts;
+	PgtsdbSeries **by_labels = TSDB_NEW_ARRAY(reading->scratch, PgtsdbSeries *, reading->n_series);
+	size_t		n = 0;
+
+	for (int i = 0; i < n_parts; i++)
+		for (size_t k = 0; k < reading->parts[i].n; k++)
+			by_labels[n++] = &reading->parts[i].series[k];
+	tsdb_sort(reading->scratch, by_labels, n, sizeof(PgtsdbSeries *), compare_labels, NULL);
+	for (size_t i = 0; i < n; i++)
+		by_labels[i]->is_twin = (i > 0 && tsdb_labels_equal(by_labels[i - 1]->labels, by_labels[i]->labels)) ||
+			(i + 1 < n && tsdb_labels_equal(by_labels[i]->labels, by_labels[i + 1]->labels));
+
+	reading->twins = TSDB_NEW_ARRAY(reading->scratch, Twin, n);
+	for (int i = 0; i < n_parts; i++)
+	{
+		PartSeries *part = &reading->parts[i];
+		size_t		kept = 0;
+
+		twins[i] = (PartSeries) {part->part, TSDB_NEW_ARRAY(reading->scratch, PgtsdbSeries, part->n), 0};
+		for (size_t k = 0; k < part->n; k++)
+			if (part->series[k].is_twin)
+				twins[i].series[twins[i].n++] = part->series[k];
+			else
+				part->series[kept++] = part->series[k];
+		part->n = kept;
+	}
+}
+
+/* ---- samples ---- */
+
+static PgtsdbGroupReader *
+open_group_reader(Reading *reading, int32 part)
+{
+	return pgtsdb_group_reader_open(reading->scratch, part, reading->storage->snapshot, reading->what->t_min,
+									reading->what->t_max, &reading->storage->source.stats);
+}
+
+static TsdbStatus
+read_part(Reading *reading, const PartSeries *part, TsdbError *error)
+{
+	TsdbStatus	status = TSDB_OK;
+	PgtsdbGroupReader *reader;
+	TsdbArena  *columns;
+
+	if (part->n == 0)
+		return TSDB_OK;
+	reader = open_group_reader(reading, part->part);
+	columns = tsdb_arena_child(reading->scratch);
+	for (size_t i = 0; i < part->n && status == TSDB_OK;)
+	{
+		PgtsdbGroup group;
+		size_t		first = i;
+
+		tsdb_arena_reset(columns);
+		i = next_group(columns, part, first, &group);
+		status = read_group(reading, reader, &group, &part->series[first], error);
+	}
+	pgtsdb_group_reader_close(reader);
 	return status;
 }
 
 static TsdbStatus
-read_head(Reading *reading, int32 part, PgtsdbGroup *groups, size_t n_groups, TsdbError *error)
+read_group(Reading *reading, PgtsdbGroupReader *reader, PgtsdbGroup *group, const PgtsdbSeries *series, TsdbError *error)
 {
-	PgtsdbDecoder *decoder = &reading->decoder;
-	TsdbStatus	status = TSDB_OK;
-	PgtsdbScan	scan;
+	bool		was_given = false;
 
-	if (!pgtsdb_head_scan_open(&scan, tsdb_local_table(TSDB_TABLE_HEAD, part), reading->source->snapshot, AccessShareLock))
-		return TSDB_OK;
-	for (size_t i = 0; i < n_groups && status == TSDB_OK; i++)
+	pgtsdb_group_reader_fetch(reader, group);
+	for (int i = 0; i < group->n_columns; i++)
 	{
-		pgtsdb_head_scan_start(&scan, &groups[i], pgtsdb_head_from(decoder->t_lo), decoder->t_hi);
-		while (status == TSDB_OK && pgtsdb_scan_next(&scan))
-			status = pgtsdb_decode_head(decoder, &scan, &groups[i], error);
-		pgtsdb_finish_head(decoder, &groups[i]);
+		bool		same_times;
+		TsdbRun		run = pgtsdb_group_reader_column(reader, i, &same_times);
+		TsdbSeriesData data = {series[i].labels, run.n, run.t, run.v};
+		TsdbStatus	status;
+
+		if (run.n > 0)
+		{
+			status = reading->sink->take(reading->sink, &data, same_times && was_given, error);
+			if (status != TSDB_OK)
+				return status;
+		}
+		was_given = run.n > 0;
 	}
-	pgtsdb_scan_close(&scan);
-	return status;
+	return TSDB_OK;
 }
 
-/* Sorted by labels, equal label sets as one series, without those that have no sample. */
-static void
-answer(Reading *reading, TsdbArena *arena, TsdbSeriesData **series, size_t *n)
+/* The columns of the series that have the group of the series number `from`; the number of the series behind them. */
+static size_t
+next_group(TsdbArena *arena, const PartSeries *part, size_t from, PgtsdbGroup *group)
 {
-	Found	   *found = reading->found;
-	size_t		n_found = reading->n_found;
+	size_t		end = from;
 
-	*series = TSDB_NEW_ARRAY(arena, TsdbSeriesData, n_found);
-	*n = 0;
-	if (n_found > 1)
-		qsort(found, n_found, sizeof(Found), compare_found);
-	for (size_t i = 0, end; i < n_found; i = end)
+	while (end < part->n && part->series[end].group_id == part->series[from].group_id)
+		end++;
+	*group = (PgtsdbGroup) {
+		.part = part->part,
+		.group_id = part->series[from].group_id,
+		.columns = tsdb_alloc0(arena, (end - from) * sizeof(PgtsdbColumn)),
+		.n_columns = end - from
+	};
+	for (size_t i = from; i < end; i++)
+		group->columns[i - from].col = part->series[i].col;
+	return end;
+}
+
+/* ---- twins ---- */
+
+static void
+read_twins(Reading *reading, const PartSeries *part)
+{
+	PgtsdbGroupReader *reader;
+
+	if (part->n == 0)
+		return;
+	reader = open_group_reader(reading, part->part);
+	for (size_t i = 0; i < part->n;)
 	{
+		PgtsdbGroup *group = TSDB_NEW(reading->scratch, PgtsdbGroup);
+		size_t		first = i;
+
+		i = next_group(reading->scratch, part, first, group);
+		pgtsdb_group_reader_runs(reader, reading->scratch, group);
+		for (size_t k = first; k < i; k++)
+			reading->twins[reading->n_twins++] = (Twin) {part->series[k].labels, &group->columns[k - first]};
+	}
+	pgtsdb_group_reader_close(reader);
+}
+
+static TsdbStatus
+give_twins(Reading *reading, TsdbError *error)
+{
+	Twin	   *twins = reading->twins;
+	size_t		n = reading->n_twins;
+
+	tsdb_sort(reading->scratch, twins, n, sizeof(Twin), compare_twins, NULL);
+	for (size_t i = 0, end; i < n; i = end)
+	{
+		TsdbSeriesData data = {.labels = twins[i].labels};
 		TsdbRun		run;
-		TsdbSeriesData *data;
+		TsdbStatus	status;
 
 		CHECK_FOR_INTERRUPTS();
-		for (end = i + 1; end < n_found && tsdb_labels_equal(found[i].labels, found[end].labels); end++)
+		for (end = i + 1; end < n && tsdb_labels_equal(twins[i].labels, twins[end].labels); end++)
 			;
-		run = unite_columns(reading->scratch, &found[i], end - i);
+		run = unite_twins(reading->scratch, &twins[i], end - i);
 		if (run.n == 0)
 			continue;
-		data = &(*series)[(*n)++];
-		data->labels = tsdb_labels_copy(arena, found[i].labels);
-		data->n = run.n;
-		data->t = memcpy(TSDB_NEW_ARRAY(arena, int64, run.n), run.t, run.n * sizeof(int64));
-		data->v = memcpy(TSDB_NEW_ARRAY(arena, double, run.n), run.v, run.n * sizeof(double));
+		reading->storage->source.stats.samples += run.n;
+		data.n = run.n;
+		data.t = run.t;
+		data.v = run.v;
+		status = reading->sink->take(reading->sink, &data, false, error);
+		if (status != TSDB_OK)
+			return status;
 	}
+	return TSDB_OK;
 }
 
 /* Columns of one label set: what chunks say comes before what head says. */
 static TsdbRun
-unite_columns(TsdbArena *scratch, const Found *found, size_t n)
+unite_twins(TsdbArena *scratch, const Twin *twins, size_t n)
 {
 	size_t		n_runs = 0;
 	TsdbRun    *runs;
 
-	if (n == 1)
-		return tsdb_runs_unite(scratch, found->column->runs, found->column->n_runs);
 	for (size_t i = 0; i < n; i++)
-		n_runs += found[i].column->n_runs;
+		n_runs += twins[i].column->n_runs;
 	runs = TSDB_NEW_ARRAY(scratch, TsdbRun, n_runs);
 	n_runs = 0;
 	for (int head = 0; head <= 1; head++)
 		for (size_t i = 0; i < n; i++)
 		{
-			const PgtsdbColumn *column = found[i].column;
+			const PgtsdbColumn *column = twins[i].column;
 			size_t		from = head ? column->n_chunk_runs : 0;
 			size_t		to = head ? column->n_runs : column->n_chunk_runs;
 
@@ -256,15 +343,15 @@ unite_columns(TsdbArena *scratch, const Found *found, size_t n)
 	return tsdb_runs_unite(scratch, runs, n_runs);
 }
 
-/* Equal labels in the order in which their columns were found. */
 static int
-compare_found(const void *a, const void *b)
+compare_labels(const void *a, const void *b, const void *context)
 {
-	const Found *x = a;
-	const Found *y = b;
-	int			order = tsdb_labels_compare(x->labels, y->labels);
+	return tsdb_labels_compare((*(PgtsdbSeries *const *) a)->labels, (*(PgtsdbSeries *const *) b)->labels);
+}
 
-	if (order != 0)
-		return order;
-	return (x->order > y->order) - (x->order < y->order);
+/* Stable: equal label sets stay in the order in which their columns were found. */
+static int
+compare_twins(const void *a, const void *b, const void *context)
+{
+	return tsdb_labels_compare(((const Twin *) a)->labels, ((const Twin *) b)->labels);
 }

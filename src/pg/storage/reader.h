@@ -25,6 +25,7 @@ typedef struct PgtsdbSeries
 	int32		group_id;
 	int16		col;
 	bool		gone;			/* retired: it gets no more samples, but has old ones */
+	bool		is_twin;		/* another series of the answer has the same labels (reader.c) */
 	TsdbLabels	labels;
 } PgtsdbSeries;
 

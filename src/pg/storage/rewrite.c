@@ -143,7 +143,6 @@ job_init(Job *job, PgtsdbRewrite *rewrite, MemoryContext context)
 	job->decoder.arena = job->arena;
 	job->decoder.t_lo = PG_INT64_MIN;
 	job->decoder.t_hi = PG_INT64_MAX;
-	job->decoder.max_samples = SIZE_MAX;
 	job->head = all_columns(job->arena, rewrite->part, rewrite->group_id);
 	job->chunks = all_columns(job->arena, rewrite->part, rewrite->group_id);
 	rewrite->head_rows = rewrite->samples = rewrite->chunk_rows = rewrite->chunk_bytes = 0;
@@ -182,7 +181,6 @@ take_head(Job *job)
 	PgtsdbRewrite *rewrite = job->rewrite;
 	int64		last = PG_INT64_MIN;
 	PgtsdbScan	scan;
-	TsdbError	error;
 
 	if (!pgtsdb_head_scan_open(&scan, tsdb_local_table(TSDB_TABLE_HEAD, rewrite->part), job->snapshot, RowExclusiveLock))
 		return;
@@ -198,7 +196,7 @@ take_head(Job *job)
 			rewrite->t_next = ts;
 			break;
 		}
-		pgtsdb_check(pgtsdb_decode_head(&job->decoder, &scan, &job->head, &error), &error);
+		pgtsdb_decode_head(&job->decoder, &scan, &job->head);
 		take(job, &scan);
 		job->n_times += rewrite->head_rows == 0 || ts != last;
 		rewrite->head_rows++;
@@ -234,7 +232,6 @@ take_chunks(Job *job, int64 t_min, int64 t_max)
 {
 	List	   *leaves;
 	ListCell   *cell;
-	TsdbError	error;
 
 	while (widen_over_chunks(job, &t_min, &t_max))
 		;
@@ -249,13 +246,9 @@ take_chunks(Job *job, int64 t_min, int64 t_max)
 		pgtsdb_chunk_scan_start(&scan, leaf, &job->chunks, pgtsdb_chunks_from(t_min), t_max);
 		while (pgtsdb_chunk_scan_next(&scan, &job->chunks))
 		{
-			int64		row_min;
-			int64		row_max;
-
-			pgtsdb_chunk_row_range(&scan, &row_min, &row_max);
-			if (row_max < t_min)
+			if (pgtsdb_chunk_place(&scan).t_max < t_min)
 				continue;
-			pgtsdb_check(pgtsdb_decode_chunk(&job->decoder, &scan, &job->chunks, &error), &error);
+			pgtsdb_decode_chunk(&job->decoder, &scan, &job->chunks);
 			take(job, &scan);
 		}
 		pgtsdb_scan_close(&scan);
@@ -282,14 +275,12 @@ widen_over_chunks(Job *job, int64 *t_min, int64 *t_max)
 		pgtsdb_chunk_scan_start(&scan, leaf, &job->chunks, pgtsdb_chunks_from(from), to);
 		while (pgtsdb_chunk_scan_next(&scan, &job->chunks))
 		{
-			int64		row_min;
-			int64		row_max;
+			PgtsdbChunkPlace place = pgtsdb_chunk_place(&scan);
 
-			pgtsdb_chunk_row_range(&scan, &row_min, &row_max);
-			if (row_max < from)
+			if (place.t_max < from)
 				continue;
-			*t_min = Min(*t_min, row_min);
-			*t_max = Max(*t_max, row_max);
+			*t_min = Min(*t_min, place.t_min);
+			*t_max = Max(*t_max, place.t_max);
 		}
 		pgtsdb_scan_close(&scan);
 	}

@@ -4,7 +4,7 @@
  *
  * The btree on (part, metric_name) answers when the metric name is given, as a
  * literal or as a set of alternatives; otherwise all series of the part are
- * looked at.  The other matchers are run on the decoded labels.  A regex is slow
+ * looked at.  The other matchers are run on the stored labels.  A regex is slow
  * and the values of one label repeat, so that its recent verdicts are kept.
  */
 #include "postgres.h"
@@ -52,7 +52,8 @@ static void select_by_name(Selection *selection, Oid heap, Snapshot snapshot, co
 static void select_all(Selection *selection, Oid heap, Snapshot snapshot);
 static void consider(Selection *selection, const PgtsdbScan *scan);
 static PgtsdbSeries *next_slot(Selection *selection);
-static bool filter_matches(const Filter *filter, TsdbStr value);
+static void add_series(Selection *selection, const PgtsdbScan *scan, TsdbStr bytes);
+static bool filter_matches(const Filter *filter, TsdbStr labels);
 static int	compare_places(const void *a, const void *b);
 
 TsdbStatus
@@ -176,44 +177,47 @@ select_all(Selection *selection, Oid heap, Snapshot snapshot)
 	pgtsdb_scan_close(&scan);
 }
 
-/* Adds the series of the row when all filters let it through. */
+/*
+ * Adds the series of the row when all filters let it through.  They look at the stored bytes, since mostly many more
+ * series are looked at than match.
+ */
 static void
 consider(Selection *selection, const PgtsdbScan *scan)
 {
 	Datum		datum = pgtsdb_scan_value(scan, PGTSDB_SERIES_LABELS);
 	struct varlena *stored = PG_DETOAST_DATUM_PACKED(datum);
-	int32		group_id = DatumGetInt32(pgtsdb_scan_value(scan, PGTSDB_SERIES_GROUP_ID));
-	int16		col = DatumGetInt16(pgtsdb_scan_value(scan, PGTSDB_SERIES_COL));
-	TsdbArenaMark mark = tsdb_arena_mark(selection->arena);
-	PgtsdbSeries *found;
-	TsdbStr		bytes;
-	TsdbLabels	labels;
-	TsdbError	error;
+	TsdbStr		bytes = {VARDATA_ANY(stored), VARSIZE_ANY_EXHDR(stored)};
+	size_t		passed = 0;
 
-	/* The row may leave the buffer with the next one, so the labels point into a copy. */
-	bytes = tsdb_str_copy(selection->arena, (TsdbStr) {VARDATA_ANY(stored), VARSIZE_ANY_EXHDR(stored)});
+	while (passed < selection->n_filters && filter_matches(&selection->filters[passed], bytes))
+		passed++;
+	if (passed == selection->n_filters)
+		add_series(selection, scan, bytes);
 	if ((Pointer) stored != DatumGetPointer(datum))
 		pfree(stored);
-	if (tsdb_labels_decode(selection->arena, bytes.data, bytes.len, &labels, &error) != TSDB_OK)
+}
+
+static void
+add_series(Selection *selection, const PgtsdbScan *scan, TsdbStr bytes)
+{
+	PgtsdbSeries *found = next_slot(selection);
+	bool		gone_at_is_null;
+	TsdbError	error;
+
+	slot_getattr(scan->slot, PGTSDB_SERIES_GONE_AT, &gone_at_is_null);
+	*found = (PgtsdbSeries) {
+		.part = selection->part,
+		.group_id = DatumGetInt32(pgtsdb_scan_value(scan, PGTSDB_SERIES_GROUP_ID)),
+		.col = DatumGetInt16(pgtsdb_scan_value(scan, PGTSDB_SERIES_COL)),
+		.gone = !gone_at_is_null
+	};
+	/* the row may leave the buffer with the next one, so the labels point into a copy */
+	bytes = tsdb_str_copy(selection->arena, bytes);
+	if (tsdb_labels_read(selection->arena, bytes.data, bytes.len, &found->labels, &error) != TSDB_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("labels of series (part %d, group %d, column %d) are corrupt", selection->part, group_id, col),
+				 errmsg("labels of series (part %d, group %d, column %d) are corrupt", found->part, found->group_id, found->col),
 				 errdetail("%s", error.message)));
-	for (size_t i = 0; i < selection->n_filters; i++)
-	{
-		if (!filter_matches(&selection->filters[i], tsdb_labels_get(labels, selection->filters[i].matcher->name)))
-		{
-			tsdb_arena_rewind(selection->arena, mark);
-			return;
-		}
-	}
-
-	found = next_slot(selection);
-	found->part = selection->part;
-	found->group_id = group_id;
-	found->col = col;
-	found->gone = !slot_attisnull(scan->slot, PGTSDB_SERIES_GONE_AT);
-	found->labels = labels;
 }
 
 static PgtsdbSeries *
@@ -231,8 +235,9 @@ next_slot(Selection *selection)
 }
 
 static bool
-filter_matches(const Filter *filter, TsdbStr value)
+filter_matches(const Filter *filter, TsdbStr labels)
 {
+	TsdbStr		value = tsdb_labels_find(labels.data, labels.len, filter->matcher->name);
 	TsdbHash	hash;
 	Verdict    *verdict;
 
