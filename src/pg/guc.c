@@ -9,6 +9,7 @@
 #include "miscadmin.h"
 #include "utils/guc.h"
 
+#include "core/promql/ast.h"
 #include "pg/guc.h"
 
 int			pgtsdb_chunk_partition_width;
@@ -25,7 +26,10 @@ int			pgtsdb_max_rules;
 int			pgtsdb_max_series;
 int			pgtsdb_max_targets;
 int			pgtsdb_query_lookback;
+int			pgtsdb_query_max_depth;
+int			pgtsdb_query_max_points;
 int			pgtsdb_query_max_samples;
+int			pgtsdb_query_max_series;
 int			pgtsdb_query_memory_limit;
 int			pgtsdb_rule_timeout;
 int			pgtsdb_scrape_batch_delay;
@@ -114,10 +118,25 @@ pgtsdb_define_settings(void)
 							NULL,
 							&pgtsdb_query_lookback, 5 * 60 * 1000, 1, INT_MAX, PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
 
+	DefineCustomIntVariable("pgtsdb.query_max_depth",
+							"Levels that the expression of a PromQL query may be nested.",
+							NULL,
+							&pgtsdb_query_max_depth, TSDB_PROMQL_MAX_DEPTH, 1, TSDB_PROMQL_MAX_DEPTH, PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("pgtsdb.query_max_points",
+							"Points per series that tsdb.api_query_range() may answer.",
+							"Zero means no limit. tsdb.promql() has none.",
+							&pgtsdb_query_max_points, 11000, 0, INT_MAX, PGC_USERSET, 0, NULL, NULL, NULL);
+
 	DefineCustomIntVariable("pgtsdb.query_max_samples",
 							"Samples that one PromQL query may load into memory.",
 							NULL,
 							&pgtsdb_query_max_samples, 50000000, 1, INT_MAX, PGC_USERSET, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("pgtsdb.query_max_series",
+							"Series that one selector of a PromQL query may select.",
+							"Zero means no limit.",
+							&pgtsdb_query_max_series, 0, 0, INT_MAX, PGC_USERSET, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("pgtsdb.query_memory_limit",
 							"Memory that one PromQL query may take.",

@@ -21,7 +21,10 @@ extern int	pgtsdb_max_rules;
 extern int	pgtsdb_max_series;
 extern int	pgtsdb_max_targets;
 extern int	pgtsdb_query_lookback;	/* milliseconds */
+extern int	pgtsdb_query_max_depth;
+extern int	pgtsdb_query_max_points;	/* 0: no limit */
 extern int	pgtsdb_query_max_samples;
+extern int	pgtsdb_query_max_series;	/* 0: no limit */
 extern int	pgtsdb_query_memory_limit;	/* megabytes, 0: none */
 extern int	pgtsdb_rule_timeout;	/* milliseconds, 0: none */
 extern int	pgtsdb_scrape_batch_delay;	/* milliseconds */

@@ -51,6 +51,24 @@ SET pgtsdb.query_memory_limit = '1MB';
 SELECT count(*) FROM tsdb.promql('vector(1)', '2026-01-01', '2026-01-03', '1s');
 RESET pgtsdb.query_memory_limit;
 
+SET pgtsdb.query_max_depth = 4;
+SELECT value FROM tsdb.promql('sum(rate(q_up[5m]))', '2026-01-01 00:10:00Z');
+SET pgtsdb.query_max_depth = 3;
+SELECT value FROM tsdb.promql('sum(rate(q_up[5m]))', '2026-01-01 00:10:00Z');
+SELECT tsdb.api_query('sum(rate(q_up[5m]))', '2026-01-01 00:10:00Z');
+SET pgtsdb.query_max_depth = 501;
+RESET pgtsdb.query_max_depth;
+SET pgtsdb.query_max_points = 999;
+SELECT tsdb.api_query_range('q_up', '2026-01-01', '2026-01-01 00:16:40', '1s');
+SET pgtsdb.query_max_points = 1234567;
+SELECT tsdb.api_query_range('q_up', '2026-01-01', '2026-12-31', '1s');
+SET pgtsdb.query_max_points = 0;
+SELECT json_array_length(tsdb.api_query_range('vector(1)', '2026-01-01', '2026-01-01 12:00', '1s')->'data'->'result'->0->'values');
+SET pgtsdb.query_max_points = -1;
+RESET pgtsdb.query_max_points;
+SET pgtsdb.query_max_series = -1;
+SET pgtsdb.query_max_series = 'many';
+
 -- The lookback is a setting.
 SELECT count(*) FROM tsdb.promql('q_up', '2026-01-01 00:14:59Z');
 SELECT count(*) FROM tsdb.promql('q_up', '2026-01-01 00:15:00Z');

@@ -18,13 +18,13 @@
 #include "core/promql/eval.h"
 #include "core/promql/parser.h"
 #include "pg/errors.h"
+#include "pg/guc.h"
 #include "pg/mem.h"
 #include "pg/query/query.h"
 
-#define MAX_POINTS 11000		/* per series of a range query; Prometheus web/api/v1 */
-
 static Datum answer(const PgtsdbQuery *query, const TsdbError *refused);
 static bool check_range(const PgtsdbQuery *query, TsdbError *error);
+static char *in_thousands(int number);
 static void write_error(TsdbBuffer *out, TsdbStr query, const TsdbError *error);
 
 PG_FUNCTION_INFO_V1(pgtsdb_sql_api_query);
@@ -86,12 +86,21 @@ check_range(const PgtsdbQuery *query, TsdbError *error)
 	else if (query->step <= 0)
 		tsdb_fail(error, TSDB_ERR_INPUT, "invalid parameter \"step\": zero or negative query resolution step widths are"
 				  " not accepted. Try a positive integer");
-	else if ((query->end - query->start) / query->step > MAX_POINTS)
-		tsdb_fail(error, TSDB_ERR_INPUT, "exceeded maximum resolution of 11,000 points per timeseries."
-				  " Try decreasing the query resolution (?step=XX)");
+	else if (pgtsdb_query_max_points > 0 && (query->end - query->start) / query->step > pgtsdb_query_max_points)
+		tsdb_fail(error, TSDB_ERR_INPUT, "exceeded maximum resolution of %s points per timeseries."
+				  " Try decreasing the query resolution (?step=XX)", in_thousands(pgtsdb_query_max_points));
 	else
 		return true;
 	return false;
+}
+
+/* 11,000 of 11000. */
+static char *
+in_thousands(int number)
+{
+	if (number < 1000)
+		return psprintf("%d", number);
+	return psprintf("%s,%03d", in_thousands(number / 1000), number % 1000);
 }
 
 static void

@@ -14,6 +14,8 @@
 #include "pg/query/query.h"
 #include "pg/storage/reader.h"
 
+static TsdbStatus check_depth(const TsdbExpr *expr, TsdbError *error);
+
 TsdbStatus
 pgtsdb_query_run(const PgtsdbQuery *query, Snapshot snapshot, TsdbArena *arena, TsdbQueryResult **result, TsdbError *error)
 {
@@ -23,16 +25,30 @@ pgtsdb_query_run(const PgtsdbQuery *query, Snapshot snapshot, TsdbArena *arena, 
 		.step = query->step,
 		.lookback = pgtsdb_query_lookback,
 		.max_samples = pgtsdb_query_max_samples,
+		.max_series = pgtsdb_query_max_series,
 		.query = tsdb_str(query->text)
 	};
 	TsdbExpr   *expr;
 	TsdbStatus	status;
 
 	status = tsdb_promql_parse(arena, options.query, NULL, &expr, error);
+	if (status == TSDB_OK)
+		status = check_depth(expr, error);
 	if (status != TSDB_OK)
 		return status;
 	return tsdb_promql_eval(arena, &pgtsdb_env, pgtsdb_storage_source(query->tenant, snapshot, arena), &options, expr,
 							result, error);
+}
+
+/* The parser itself stops at TSDB_PROMQL_MAX_DEPTH, with the same words. */
+static TsdbStatus
+check_depth(const TsdbExpr *expr, TsdbError *error)
+{
+	if (expr->depth <= pgtsdb_query_max_depth)
+		return TSDB_OK;
+	tsdb_fail(error, TSDB_ERR_LIMIT, "expression is nested more than %d levels deep", pgtsdb_query_max_depth);
+	tsdb_error_hint(error, "The limit is the setting \"pgtsdb.query_max_depth\".");
+	return error->code;
 }
 
 PgtsdbQuery
