@@ -37,6 +37,9 @@ CREATE FUNCTION tsdb.labels_value(tsdb.labels, text) RETURNS text
 COMMENT ON FUNCTION tsdb.labels_value(tsdb.labels, text) IS 'implementation of operator ->>';
 CREATE OPERATOR tsdb.->> (LEFTARG = tsdb.labels, RIGHTARG = text, FUNCTION = tsdb.labels_value);
 COMMENT ON OPERATOR tsdb.->> (tsdb.labels, text) IS 'value of a label, null when it is not set';
+CREATE FUNCTION tsdb.series_name(labels jsonb) RETURNS text
+    AS 'MODULE_PATHNAME', 'pgtsdb_labels_series_name' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.series_name(jsonb) IS 'labels as Prometheus prints a series: up{job="node"}';
 CREATE FUNCTION tsdb.label_names(tsdb.labels) RETURNS text[]
     AS 'MODULE_PATHNAME', 'pgtsdb_labels_names' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION tsdb.label_names(tsdb.labels) IS 'names of the labels of a set, in order';
@@ -298,6 +301,14 @@ COMMENT ON FUNCTION tsdb.api_query(text, timestamptz) IS 'answer of the Promethe
 CREATE FUNCTION tsdb.api_query_range(query text, "start" timestamptz, "end" timestamptz, step interval) RETURNS json
     AS 'MODULE_PATHNAME', 'pgtsdb_sql_api_query_range' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION tsdb.api_query_range(text, timestamptz, timestamptz, interval) IS 'answer of the Prometheus API to a range query';
+
+-- TimescaleDB's, for Grafana's $__timeGroup and old dashboards.
+CREATE FUNCTION tsdb.time_bucket(bucket_width interval, ts timestamptz) RETURNS timestamptz
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_time_bucket' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.time_bucket(interval, timestamptz) IS 'start of the bucket that ts falls into, as in TimescaleDB: months from 2000-01-01, days and times from Monday 2000-01-03, in UTC';
+CREATE FUNCTION tsdb.time_bucket(bucket_width interval, ts timestamptz, origin timestamptz) RETURNS timestamptz
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_time_bucket_origin' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.time_bucket(interval, timestamptz, timestamptz) IS 'same with a bucket that starts at origin; of months, in the month of origin';
 
 -- ==== scraping =======================================================================================
 -- One row of scrape_targets is enough: what it leaves null comes from the row of its job, when there is one, and

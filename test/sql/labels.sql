@@ -20,6 +20,10 @@ SELECT labels('{"b": "2", "a": "1"}'::jsonb);
 SELECT 'up{job="node"}'::labels::jsonb;
 SELECT 'up{job="node"}'::labels::jsonb::labels = 'up{job="node"}' AS same;
 
+-- What Prometheus calls a series, out of the labels that a query answers.
+SELECT series_name('{"__name__": "up", "job": "node", "path": "C:\\dir", "empty": ""}') AS legacy, series_name('{"job": "node"}') AS nameless,
+       series_name('{"__name__": "a.b", "x y": "1"}') AS utf8, series_name('{}') AS none, series_name(NULL) IS NULL AS null;
+
 -- Order is by name and value, then by number of labels.
 CREATE TEMP TABLE l (id int, labels labels);
 INSERT INTO l VALUES (1, 'b'), (2, 'a{x="2"}'), (3, 'a{x="1"}'), (4, 'a'), (5, '{}'), (6, 'a{x="1",y="1"}'), (7, '{A="1"}');
@@ -58,6 +62,7 @@ SELECT 'up{job="a",job="b"}'::labels;
 SELECT '[1, 2]'::jsonb::labels;
 SELECT '{"a": 1}'::jsonb::labels;
 SELECT '{"": "x"}'::jsonb::labels;
+SELECT series_name('{"a": 1}');
 \set VERBOSITY sqlstate
 SELECT 'up{job='::labels;
 SELECT 'up{a="1",a="2"}'::labels;

@@ -101,18 +101,26 @@ pgtsdb_labels_in(PG_FUNCTION_ARGS)
 	PG_RETURN_LABELS(labels);
 }
 
+/* name{label="value"}, in UTF-8 */
+static TsdbStr
+printed(TsdbArena *arena, TsdbLabels labels)
+{
+	TsdbBuffer	buffer;
+
+	tsdb_buffer_init(&buffer, arena, 512);
+	tsdb_labels_print(&buffer, labels);
+	tsdb_buffer_cstring(&buffer);
+	return (TsdbStr) {(const char *) buffer.data, buffer.len};
+}
+
 PG_FUNCTION_INFO_V1(pgtsdb_labels_out);
 Datum
 pgtsdb_labels_out(PG_FUNCTION_ARGS)
 {
 	TsdbArena  *arena = call_arena();
-	TsdbBuffer	buffer;
-	char	   *utf8;
+	TsdbStr		text = printed(arena, PG_GETARG_LABELS(arena, 0));
 
-	tsdb_buffer_init(&buffer, arena, 512);
-	tsdb_labels_print(&buffer, PG_GETARG_LABELS(arena, 0));
-	utf8 = tsdb_buffer_cstring(&buffer);
-	PG_RETURN_CSTRING(pstrdup(pg_any_to_server(utf8, (int) buffer.len, PG_UTF8)));
+	PG_RETURN_CSTRING(pstrdup(pg_any_to_server(text.data, (int) text.len, PG_UTF8)));
 }
 
 PG_FUNCTION_INFO_V1(pgtsdb_labels_recv);
@@ -235,6 +243,20 @@ Datum
 pgtsdb_labels_to_jsonb(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_JSONB_P(pgtsdb_labels_jsonb(PG_GETARG_LABELS(call_arena(), 0)));
+}
+
+/* tsdb.series_name(labels jsonb): one call where jsonb -> tsdb.labels -> text would be two casts */
+PG_FUNCTION_INFO_V1(pgtsdb_labels_series_name);
+Datum
+pgtsdb_labels_series_name(PG_FUNCTION_ARGS)
+{
+	TsdbArena  *arena = call_arena();
+	TsdbLabels	labels;
+	TsdbError	error;
+
+	tsdb_error_clear(&error);
+	pgtsdb_check(pgtsdb_jsonb_labels(arena, PG_GETARG_JSONB_P(0), &labels, &error), &error);
+	PG_RETURN_TEXT_P(to_text(printed(arena, labels)));
 }
 
 /* ---- access ---- */
