@@ -38,10 +38,11 @@ SELECT format('- `tsdb.%s(%s)`%s%s%s', p.proname, pg_get_function_arguments(p.oi
   FROM pg_proc p JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
   JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'pgtsdb'
  WHERE p.prorettype <> 'trigger'::regtype
-   -- input, output and support functions belong to their types and operators
+   -- input, output and support functions belong to their types, operators and functions
    AND NOT EXISTS (SELECT FROM pg_type t WHERE p.oid IN (t.typinput, t.typoutput, t.typreceive, t.typsend))
    AND NOT EXISTS (SELECT FROM pg_operator o WHERE p.oid IN (o.oprcode, o.oprrest, o.oprjoin))
    AND NOT EXISTS (SELECT FROM pg_amproc a WHERE a.amproc = p.oid)
+   AND NOT EXISTS (SELECT FROM pg_proc s WHERE s.prosupport = p.oid)
    AND NOT EXISTS (SELECT FROM pg_cast c WHERE c.castfunc = p.oid)
    AND NOT EXISTS (SELECT FROM pg_aggregate a WHERE p.oid IN (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn))
  ORDER BY p.proname COLLATE "C", pg_get_function_arguments(p.oid) COLLATE "C";

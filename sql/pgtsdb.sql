@@ -279,19 +279,23 @@ REVOKE ALL ON FUNCTION tsdb.delete_series(text, timestamptz, timestamptz, boolea
 
 -- ==== query functions ================================================================================
 
+CREATE FUNCTION tsdb.promql_support(internal) RETURNS internal
+    AS 'MODULE_PATHNAME', 'pgtsdb_promql_support' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.promql_support(internal) IS 'planner support of promql() and samples()';
+
 CREATE FUNCTION tsdb.promql(query text, at timestamptz DEFAULT pg_catalog.now())
     RETURNS TABLE (labels jsonb, ts timestamptz, value float8)
-    AS 'MODULE_PATHNAME', 'pgtsdb_sql_promql_instant' LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 100;
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_promql_instant' LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 100 SUPPORT tsdb.promql_support;
 COMMENT ON FUNCTION tsdb.promql(text, timestamptz) IS 'evaluates a PromQL query at one time';
 
 CREATE FUNCTION tsdb.promql(query text, "start" timestamptz, "end" timestamptz, step interval)
     RETURNS TABLE (labels jsonb, ts timestamptz, value float8)
-    AS 'MODULE_PATHNAME', 'pgtsdb_sql_promql_range' LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 10000;
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_promql_range' LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 10000 SUPPORT tsdb.promql_support;
 COMMENT ON FUNCTION tsdb.promql(text, timestamptz, timestamptz, interval) IS 'evaluates a PromQL query at every step from start to end';
 
 CREATE FUNCTION tsdb.samples(selector text, "start" timestamptz, "end" timestamptz)
     RETURNS TABLE (labels jsonb, ts timestamptz, value float8)
-    AS 'MODULE_PATHNAME', 'pgtsdb_sql_samples' LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 10000;
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_samples' LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 10000 SUPPORT tsdb.promql_support;
 COMMENT ON FUNCTION tsdb.samples(text, timestamptz, timestamptz) IS 'the stored samples of the series that match, from start to end, both inclusive';
 
 CREATE FUNCTION tsdb.api_query(query text, "time" timestamptz DEFAULT pg_catalog.now()) RETURNS json

@@ -56,6 +56,7 @@ static struct
 }			remembered;
 
 static int32 insert_tenant(Datum tenant_id, Datum note, bool note_is_null);
+static PgtsdbTenant *tenant_of_parts(const char *tenant_id);
 static PgtsdbTenant *copy_tenant(const PgtsdbTenant *tenant);
 static PgtsdbTenant *recall(PgtsdbAccess access);
 static void remember(PgtsdbAccess access, const PgtsdbTenant *tenant);
@@ -139,7 +140,43 @@ pgtsdb_current_tenant(PgtsdbAccess access)
 }
 
 PgtsdbTenant *
+pgtsdb_tenant_if_readable(void)
+{
+	PgtsdbTenant *tenant = recall(PGTSDB_READ);
+
+	if (tenant != NULL)
+		return tenant;
+	if (!pgtsdb_has_access(pgtsdb_tenant, PGTSDB_READ))
+		return NULL;
+	tenant = tenant_of_parts(pgtsdb_tenant);
+	if (tenant->n_parts == 0)
+		return NULL;
+	remember(PGTSDB_READ, tenant);
+	return tenant;
+}
+
+PgtsdbTenant *
 pgtsdb_tenant_by_id(const char *tenant_id)
+{
+	PgtsdbTenant *tenant = tenant_of_parts(tenant_id);
+
+	if (tenant->n_parts > 0)
+		return tenant;
+	if (tenant_exists(tenant_id))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("tenant \"%s\" has no part", tenant_id),
+				 errhint("Insert a new part number for it into tsdb.tenant_parts;"
+						 " tsdb.create_tenant() does so for new tenants.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("tenant \"%s\" does not exist", tenant_id),
+			 errhint("Create it with SELECT tsdb.create_tenant(%s).", quote_literal_cstr(tenant_id))));
+}
+
+/* With the parts that it has: none when there is no such tenant. */
+static PgtsdbTenant *
+tenant_of_parts(const char *tenant_id)
 {
 	PgtsdbTenant *tenant;
 	int			capacity = 8;
@@ -164,19 +201,7 @@ pgtsdb_tenant_by_id(const char *tenant_id)
 	}
 	systable_endscan(scan);
 	table_close(relation, AccessShareLock);
-
-	if (tenant->n_parts > 0)
-		return tenant;
-	if (tenant_exists(tenant_id))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("tenant \"%s\" has no part", tenant_id),
-				 errhint("Insert a new part number for it into tsdb.tenant_parts;"
-						 " tsdb.create_tenant() does so for new tenants.")));
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("tenant \"%s\" does not exist", tenant_id),
-			 errhint("Create it with SELECT tsdb.create_tenant(%s).", quote_literal_cstr(tenant_id))));
+	return tenant;
 }
 
 void

@@ -40,6 +40,9 @@ typedef struct PgtsdbTenant
  */
 extern PgtsdbTenant *pgtsdb_current_tenant(PgtsdbAccess access);
 
+/* The same for reading, but NULL where that raises: for the planner, which only estimates. */
+extern PgtsdbTenant *pgtsdb_tenant_if_readable(void);
+
 /* No check of access: for workers, and for rows that were checked when they were made. */
 extern PgtsdbTenant *pgtsdb_tenant_by_id(const char *tenant_id);
 

@@ -38,6 +38,12 @@ extern TsdbStatus pgtsdb_select_series(int32 part, Snapshot snapshot, TsdbArena 
 									   PgtsdbSeries **series, size_t *n, TsdbError *error);
 
 /*
+ * About how many series of a part have this metric name, or any where it is NULL; counting stops at the
+ * limit.  For estimates: reads an index and no rows.
+ */
+extern int64 pgtsdb_count_series(int32 part, Snapshot snapshot, const TsdbStr *metric_name, int64 limit);
+
+/*
  * The samples of a tenant as the evaluator wants them.  Head, chunks and series
  * are read under the snapshot, which must stay pushed while the source is used.
  * The source object lives in the arena; each select() answers in the arena it is given.
