@@ -7,67 +7,25 @@
 #
 #   HOSTS=2000 SERIES=100 STEPS=60 INTERVAL=15000 CONNECTIONS=2 bash bench/ingest.sh
 set -eu -o pipefail
-. "$(dirname "$0")/../scripts/common.sh"
-export LC_ALL=C
+. "$(dirname "$0")/server.sh"
 
 hosts=${HOSTS:-2000} series=${SERIES:-100} steps=${STEPS:-60} interval=${INTERVAL:-15000} connections=${CONNECTIONS:-2}
 batch=${BATCH:-2000}
 # On a whole day, so that the samples lie in as few partitions as their span allows.
 start=${START:-1699920000000}
 
-make -s -C "$top" PG_CONFIG="$pg_config"
-make -s -C "$top/bench" PG_CONFIG="$pg_config"
-data=$(mktemp -d "${BENCH_DATA:-/tmp}/pgtsdb-bench.XXXXXX")
-chmod 755 "$data"
-stage "$data/stage"
-mkdir "$data/run"
-give_to_user "$data/run"
-
-stop() {
-    as_user "$bindir/pg_ctl" -s -D "$data/run/data" -m immediate stop || true
-    rm -rf "$data"
-}
-trap stop EXIT
-
-as_user "$bindir/initdb" -D "$data/run/data" -A trust -U postgres --no-locale -E UTF8 >/dev/null
-cat >> "$data/run/data/postgresql.conf" <<CONF
-shared_preload_libraries = 'pgtsdb'
-listen_addresses = ''
-unix_socket_directories = '$data/run'
-shared_buffers = 1GB
-max_wal_size = 8GB
-min_wal_size = 4GB
-checkpoint_timeout = 1h
-autovacuum = off
-timezone = 'UTC'
-${BENCH_CONF:-}
-CONF
-as_user "$bindir/pg_ctl" -s -w -D "$data/run/data" -l "$data/run/log" start
-postmaster=$(head -1 "$data/run/data/postmaster.pid")
-export PGHOST=$data/run PGUSER=postgres PGDATABASE=postgres
-sql() { "$bindir/psql" -XAtq -v ON_ERROR_STOP=1 -c "$1"; }
-sql 'CREATE EXTENSION pgtsdb'
-
-# CPU of the tree in ticks: of each process its own, of the postmaster also that of the children it has reaped.
-cpu() {
-    # processes end while the list is read
-    { cat /proc/[0-9]*/stat 2>/dev/null || true; } | awk -v top="$postmaster" '{
-        gsub(/\(.*\)/, "x"); own = $14 + $15
-        if ($1 == top) sum += own + $16 + $17; else if ($4 == top) sum += own
-    } END { print sum + 0 }'
-}
-ticks=$(getconf CLK_TCK)
+start_server
 
 # phase NAME SAMPLES COMMAND...: runs it and prints CPU and WAL; SAMPLES 0 takes the number that the command reports.
 phase() {
     local name=$1 samples=$2 output cpu0 wal0 cpu1 wal1
     shift 2
     sql CHECKPOINT
-    cpu0=$(cpu) wal0=$(sql "SELECT pg_current_wal_insert_lsn() - '0/0'")
+    cpu0=$(cpu "$postmaster") wal0=$(sql "SELECT pg_current_wal_insert_lsn() - '0/0'")
     output=$("$@")
     # a backend that has ended is reaped a moment later
     sleep 0.5
-    cpu1=$(cpu) wal1=$(sql "SELECT pg_current_wal_insert_lsn() - '0/0'")
+    cpu1=$(cpu "$postmaster") wal1=$(sql "SELECT pg_current_wal_insert_lsn() - '0/0'")
     [ "$samples" != 0 ] || samples=$(sed -nE 's/^samples=([0-9]+).*/\1/p' <<<"$output")
     awk -v name="$name" -v n="$samples" -v c=$(((cpu1 - cpu0))) -v t="$ticks" -v w=$((wal1 - wal0)) -v o="$output" 'BEGIN {
         printf "%-28s %12d samples %8.3f CPU-s/M %8.2f WAL B/sample   %s\n", name, n, c / t / n * 1e6, w / n, o }'
