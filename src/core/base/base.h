@@ -293,6 +293,8 @@ extern TsdbHash tsdb_hash(const void *data, size_t len, uint64_t seed);
 /* Room for any result of the formatters below. */
 #define TSDB_NUMBER_MAX 352
 
+/* Decimal digits, at most 20, not terminated; returns how many. */
+extern size_t tsdb_format_u64(char *out, uint64_t number);
 /*
  * Shortest digits that read back to the same double, as Go's strconv writes
  * them: tsdb_format_double() like 'f' with format letter -1; tsdb_format_json_double()

@@ -2,11 +2,12 @@
  * number.c
  *		Doubles to text and back, as Go's strconv does it.
  *
- * The shortest digits that read back to a double are those of the roundest
+ * Integers and short decimals are found by rounding.  Else
+ * the shortest digits that read back to a double are those of the roundest
  * decimal between the midpoints to its neighbours; of several equally round
  * ones the nearest.  (A midpoint itself reads back to the neighbour with the even
  * mantissa.)  From 1e-4 up to 1e17, where values of metrics live, 128-bit
- * integers hold the three ends of that interval exactly, scaled to 17 digits before the point:
+ * integers hold the three ends of that interval exactly, scaled to 17 or 18 digits before the point:
  *
  *		value = m / 2^s,  midpoints (2m - 1) / 2^(s+1) and (2m + 1) / 2^(s+1),  all times 10^k
  *
@@ -32,32 +33,98 @@ typedef struct Decimal
 	int			exponent;
 } Decimal;
 
+static int
+count_digits(uint64_t number)
+{
+	int			n = 1;
+
+	for (; number >= 10000; number /= 10000)
+		n += 4;
+	return n + (number >= 10) + (number >= 100) + (number >= 1000);
+}
+
+size_t
+tsdb_format_u64(char *out, uint64_t number)
+{
+	static const char pairs[] =
+		"00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748"
+		"4950515253545556575859606162636465666768697071727374757677787980818283848586878889909192939495969798"
+		"99";
+	int			n = count_digits(number);
+	char	   *p = out + n;
+
+	for (; number >= 100; number /= 100)
+		memcpy(p -= 2, pairs + 2 * (number % 100), 2);
+	if (number >= 10)
+		memcpy(p - 2, pairs + 2 * number, 2);
+	else
+		p[-1] = (char) ('0' + number);
+	return (size_t) n;
+}
+
+/* number x 10^scale, without the zeros at its end; number > 0 */
 static void
 set_digits(Decimal *decimal, uint64_t number, int scale)
 {
-	char		reversed[24];
-	int			n = 0;
+	decimal->n = (int) tsdb_format_u64(decimal->digits, number);
+	decimal->exponent = decimal->n + scale;
+	while (decimal->digits[decimal->n - 1] == '0')
+		decimal->n--;
+}
 
-	for (; number > 0; number /= 10)
-		reversed[n++] = (char) ('0' + number % 10);
-	decimal->n = n;
-	decimal->exponent = n + scale;
-	for (int i = 0; i < n; i++)
-		decimal->digits[i] = reversed[n - 1 - i];
+/*
+ * A decimal of up to 15 digits is the only one of that length that reads back to its double, so what turns out
+ * to be one need not be looked for.  Most values of metrics are.
+ */
+static bool
+shortest_by_rounding(double value, Decimal *decimal)
+{
+	static const double powers[] = {1e3, 1e6, 1e9};
+
+	for (size_t i = 0; i < TSDB_COUNT(powers); i++)
+	{
+		double		scaled = value * powers[i];
+		uint64_t	number;
+
+		if (!(scaled < 1e15))
+			return false;
+		number = (uint64_t) (scaled + 0.5);
+		if (number > 0 && (double) number / powers[i] == value)
+		{
+			set_digits(decimal, number, -3 * (int) (i + 1));
+			return true;
+		}
+	}
+	return false;
 }
 
 #ifdef __SIZEOF_INT128__
 __extension__ typedef unsigned __int128 Wide;
 
-/* 10^k with value x 10^k from about 1e16 up to 1e17. */
+/* k such that value x 10^k has 17 or 18 digits before the point. */
 static int
-scale_to_17_digits(double value)
+scale_to_17_digits(uint64_t bits)
 {
-	int			k = 20;
+	int			exponent = (int) (bits >> MANTISSA_BITS) - (EXPONENT_BIAS - MANTISSA_BITS);
 
-	for (double limit = 1e-3; value >= limit; limit *= 10)
-		k--;
-	return k;
+	/* log10(2) = 78913 / 2^18; the product is rounded down, also when negative */
+	return 16 - (exponent * 78913 >> 18);
+}
+
+static Wide
+power_of_ten(int k)
+{
+	Wide		power = 1;
+
+	for (int i = k; i > 19; i--)
+		power *= 10;
+	for (uint64_t factor = 10, rest = k < 19 ? (uint64_t) k : 19; rest > 0; rest >>= 1)
+	{
+		if (rest & 1)
+			power *= factor;
+		factor *= factor;
+	}
+	return power;
 }
 
 /* The roundest number in [low, high], nearest to mid / 2^shift; its trailing zeros go into *zeros. */
@@ -91,7 +158,7 @@ shortest_by_integers(double value, Decimal *decimal)
 	Wide		mantissa = fraction | (UINT64_C(1) << MANTISSA_BITS);
 	int			shift = EXPONENT_BIAS - (int) (bits >> MANTISSA_BITS) + 2;	/* two bits for the midpoints */
 	bool		closed = mantissa % 2 == 0;
-	Wide		power = 1;
+	Wide		power;
 	Wide		low;
 	Wide		mid;
 	Wide		high;
@@ -102,9 +169,8 @@ shortest_by_integers(double value, Decimal *decimal)
 
 	if (value < 1e-4 || value >= 1e17 || shift < 2)
 		return false;
-	k = scale_to_17_digits(value);
-	for (int i = 0; i < k; i++)
-		power *= 10;
+	k = scale_to_17_digits(bits);
+	power = power_of_ten(k);
 	mid = 4 * mantissa * power;
 	high = mid + 2 * power;
 	low = mid - (fraction == 0 ? power : 2 * power);	/* below a power of two doubles are twice as dense */
@@ -114,8 +180,8 @@ shortest_by_integers(double value, Decimal *decimal)
 	first = (uint64_t) (low >> shift);
 	if (!closed || ((Wide) first << shift) != low)
 		first++;
-	set_digits(decimal, roundest(first, last, mid, shift, &zeros), 0);
-	decimal->exponent += zeros - k;
+	mantissa = roundest(first, last, mid, shift, &zeros);
+	set_digits(decimal, (uint64_t) mantissa, zeros - k);
 	return true;
 }
 #else
@@ -183,7 +249,7 @@ shortest_by_search(double value, Decimal *decimal)
 static void
 shortest(double value, Decimal *decimal)
 {
-	if (!shortest_by_integers(value, decimal))
+	if (!shortest_by_rounding(value, decimal) && !shortest_by_integers(value, decimal))
 		shortest_by_search(value, decimal);
 }
 
@@ -269,9 +335,13 @@ format(char *out, double value, PlainRange plain)
 	/* doubles are at most 1 apart here: fewer digits than the integer's own would be another integer */
 	if (magnitude < 9e15 && magnitude == (double) (int64_t) magnitude)
 	{
+		if (plain.high >= 15)
+		{
+			p += tsdb_format_u64(p, (uint64_t) magnitude);
+			*p = '\0';
+			return (size_t) (p - out);
+		}
 		set_digits(&decimal, (uint64_t) magnitude, 0);
-		while (decimal.digits[decimal.n - 1] == '0')
-			decimal.n--;
 	}
 	else
 		shortest(magnitude, &decimal);
