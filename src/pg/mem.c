@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "portability/instr_time.h"
 #include "utils/memutils.h"
 
 #include "pg/mem.h"
@@ -70,4 +71,13 @@ check_for_interrupts(void *context)
 	CHECK_FOR_INTERRUPTS();
 }
 
-const TsdbEnv pgtsdb_env = {check_for_interrupts, NULL};
+static int64
+read_clock(void *context)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	return (int64) (INSTR_TIME_GET_DOUBLE(now) * 1e9);
+}
+
+const TsdbEnv pgtsdb_env = {check_for_interrupts, NULL, read_clock};

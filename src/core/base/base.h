@@ -345,6 +345,7 @@ typedef struct TsdbEnv
 {
 	void		(*interrupt) (void *context);	/* may be NULL */
 	void	   *context;
+	int64_t		(*clock) (void *context);	/* nanoseconds since any time, never back; may be NULL */
 } TsdbEnv;
 
 static inline void
@@ -352,6 +353,12 @@ tsdb_check_interrupt(const TsdbEnv *env)
 {
 	if (env != NULL && env->interrupt != NULL)
 		env->interrupt(env->context);
+}
+
+static inline int64_t
+tsdb_clock(const TsdbEnv *env)
+{
+	return env != NULL && env->clock != NULL ? env->clock(env->context) : 0;
 }
 
 #endif							/* TSDB_BASE_H */

@@ -355,6 +355,7 @@ struct TsdbExpr
 	TsdbValueType type;			/* set by the type check; see tsdb_expr_type() */
 	int			depth;			/* levels of this tree, at most TSDB_PROMQL_MAX_DEPTH */
 	TsdbRange	range;
+	struct TsdbNodeProfile *profile;	/* what its evaluation took, when that is to be known (eval.h) */
 	union
 	{
 		TsdbNumberExpr number;

@@ -40,6 +40,8 @@ tsdb_eval_count_samples(Evaluator *ev, size_t rows, size_t steps)
 	if (steps != 0 && rows > left / steps)
 		return tsdb_fail_too_many_samples(ev->error);
 	ev->samples += rows * steps;
+	if (ev->samples > ev->stats.peak_samples)
+		ev->stats.peak_samples = ev->samples;
 	return TSDB_OK;
 }
 
@@ -102,6 +104,12 @@ is_invariant(const TsdbExpr *expr)
 	return false;
 }
 
+static bool
+is_repeated(const TsdbExpr *expr, const EvalGrid *grid)
+{
+	return grid->n > 1 && expr->kind != TSDB_EXPR_NUMBER && is_invariant(expr);
+}
+
 /* Evaluates once, and repeats the points. */
 static TsdbStatus
 eval_invariant(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
@@ -155,7 +163,7 @@ eval_node(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix 
 	}
 	if (expr->kind == TSDB_EXPR_NUMBER)
 		return tsdb_eval_matrix_constant(ev, grid, expr->number.value, result);
-	if (grid->n > 1 && is_invariant(expr))
+	if (is_repeated(expr, grid))
 		return eval_invariant(ev, expr, grid, result);
 
 	switch (expr->kind)
@@ -180,15 +188,43 @@ eval_node(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix 
 }
 
 /* Of the samples that a node has counted only those of its value are still held when it is done. */
-TsdbStatus
-tsdb_eval_expr(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
+static TsdbStatus
+eval_counted(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
 {
 	size_t		before = ev->samples;
 
-	tsdb_check_interrupt(ev->env);
 	TRY(eval_node(ev, expr, grid, result));
 	ev->samples = before;
 	return tsdb_eval_count_samples(ev, result->n, result->steps);
+}
+
+static TsdbStatus
+eval_profiled(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
+{
+	TsdbNodeProfile *profile = expr->profile;
+	TsdbSourceStats before = ev->source->stats;
+	int64_t		start = tsdb_clock(ev->env);
+
+	TRY(eval_counted(ev, expr, grid, result));
+	profile->calls++;
+	profile->ns += tsdb_clock(ev->env) - start;
+	profile->series += result->n;
+	for (size_t i = 0; i < result->n; i++)
+		for (size_t step = 0; step < result->steps; step++)
+			profile->points += !is_absent(result->rows[i].v[step]);
+	if (expr->kind == TSDB_EXPR_VECTOR)
+		tsdb_source_stats_add(&profile->source, &ev->source->stats, &before);
+	return TSDB_OK;
+}
+
+TsdbStatus
+tsdb_eval_expr(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
+{
+	tsdb_check_interrupt(ev->env);
+	/* a repeated expression is measured by its only evaluation */
+	if (expr->profile != NULL && !is_repeated(expr, grid))
+		return eval_profiled(ev, expr, grid, result);
+	return eval_counted(ev, expr, grid, result);
 }
 
 TsdbStatus
@@ -408,6 +444,13 @@ check_type(const TsdbEvalOptions *options, const TsdbExpr *expr, TsdbError *erro
 					 tsdb_value_type_documented(type));
 }
 
+static bool
+make_profile(TsdbExpr *expr, void *arena)
+{
+	expr->profile = TSDB_NEW((TsdbArena *) arena, TsdbNodeProfile);
+	return true;
+}
+
 TsdbStatus
 tsdb_promql_eval(TsdbArena *arena, const TsdbEnv *env, TsdbSeriesSource *source, const TsdbEvalOptions *options,
 				 TsdbExpr *expr, TsdbQueryResult **result, TsdbError *error)
@@ -421,6 +464,7 @@ tsdb_promql_eval(TsdbArena *arena, const TsdbEnv *env, TsdbSeriesSource *source,
 		.notes = tsdb_eval_notes_make(arena),
 		.error = error
 	};
+	TsdbSourceStats before = source->stats;
 
 	if (ev.options.lookback == 0)
 		ev.options.lookback = TSDB_DEFAULT_LOOKBACK_MS;
@@ -429,11 +473,15 @@ tsdb_promql_eval(TsdbArena *arena, const TsdbEnv *env, TsdbSeriesSource *source,
 	if (ev.options.max_samples == 0)
 		ev.options.max_samples = TSDB_DEFAULT_MAX_SAMPLES;
 
+	if (options->profile)
+		tsdb_expr_walk(expr, make_profile, arena);
 	TRY(check_type(options, expr, error));
 	TRY(tsdb_promql_resolve_durations(expr, options->start, options->end, options->step, error));
 	*result = TSDB_NEW(arena, TsdbQueryResult);
 	TRY(options->step == 0 ? instant_query(&ev, expr, *result) : range_query(&ev, expr, *result));
 	tsdb_eval_notes_result(&ev, *result);
+	tsdb_source_stats_add(&ev.stats.source, &source->stats, &before);
+	(*result)->stats = ev.stats;
 	tsdb_arena_free(ev.scratch);
 	return TSDB_OK;
 }

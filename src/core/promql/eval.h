@@ -33,7 +33,28 @@ typedef struct TsdbEvalOptions
 	 */
 	bool		delayed_name_removal;
 	TsdbStr		query;			/* text of the expression, for the positions in annotations; may be empty */
+	bool		profile;		/* measure each node, and leave the figures in the tree */
 } TsdbEvalOptions;
+
+/*
+ * What the evaluation of a node took.  An expression that does not depend on the step is evaluated once.
+ * Times are those of the environment's clock.
+ */
+typedef struct TsdbNodeProfile
+{
+	uint64_t	calls;
+	int64_t		ns;				/* with all nodes below; of a range selector without the function that uses it */
+	uint64_t	series;			/* that it gave */
+	uint64_t	points;			/* of these: values at the steps, or samples */
+	TsdbSourceStats source;		/* of a selector */
+} TsdbNodeProfile;
+
+typedef struct TsdbEvalStats
+{
+	uint64_t	total_samples;	/* that steps have looked at, each time: Prometheus's totalQueryableSamples */
+	uint64_t	peak_samples;	/* held at one time */
+	TsdbSourceStats source;
+} TsdbEvalStats;
 
 /*
  * A scalar has `scalar` and `t`, a string has `string` and `t`.  A vector has one
@@ -53,6 +74,7 @@ typedef struct TsdbQueryResult
 	size_t		n_warnings;
 	TsdbStr    *infos;
 	size_t		n_infos;
+	TsdbEvalStats stats;
 } TsdbQueryResult;
 
 /*

@@ -115,6 +115,7 @@ typedef struct Evaluator
 	TsdbSeriesSource *source;
 	TsdbEvalOptions options;	/* defaults filled in */
 	size_t		samples;		/* held now, counted against options.max_samples */
+	TsdbEvalStats stats;
 	EvalNotes  *notes;
 	TsdbError  *error;
 } Evaluator;

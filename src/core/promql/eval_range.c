@@ -97,6 +97,8 @@ check_largest_window(RangeCall *call, size_t largest)
 
 	if (largest > ev->options.max_samples - ev->samples)
 		return tsdb_fail_too_many_samples(ev->error);
+	if (ev->samples + largest > ev->stats.peak_samples)
+		ev->stats.peak_samples = ev->samples + largest;
 	if (largest > call->scratch_size)
 	{
 		call->scratch_size = largest > 2 * call->scratch_size ? largest : 2 * call->scratch_size;
@@ -111,11 +113,13 @@ find_windows(RangeCall *call, const EvalSeries *series)
 	EvalWindow	window = {0};
 	size_t		largest = 0;
 
+	call->n_looked_at = 0;
 	for (size_t step = 0; step < call->grid.n; step++)
 	{
 		tsdb_eval_move_window(call->ev, &call->range, series, time_of(call->range.times, step), &window);
 		call->from[step] = window.from;
 		call->to[step] = window.to;
+		call->n_looked_at += window.to - window.from;
 		if (window.to - window.from > largest)
 			largest = window.to - window.from;
 	}
@@ -131,6 +135,7 @@ take_series(EvalTaker *taker, const EvalSeries *series, bool same_times)
 
 	if (!same_times)
 		TRY(find_windows(call, series));
+	call->ev->stats.total_samples += call->n_looked_at;
 	TRY(call->kernel(call, series, row.v));
 	if (tsdb_eval_row_is_empty(&row, call->grid.n))
 		return TSDB_OK;

@@ -31,6 +31,7 @@ struct RangeCall
 
 	size_t	   *from;			/* at step i: samples [from[i], to[i]) */
 	size_t	   *to;
+	size_t		n_looked_at;	/* samples of all windows together */
 	double	   *scratch;		/* room for the largest window */
 	size_t		scratch_size;
 	TsdbStr		noted_name;		/* metric that was last complained about */

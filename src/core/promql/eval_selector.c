@@ -126,7 +126,7 @@ struct Picker
 	EvalTimes	times;
 	int64_t		lookback;
 	size_t	   *picked;			/* the sample of each step, found once for series with the same times */
-	void		(*fill) (Picker *picker, const TsdbSeriesData *series, bool same_times, double *out);
+	size_t		(*fill) (Picker *picker, const TsdbSeriesData *series, bool same_times, double *out);
 };
 
 static void
@@ -144,36 +144,43 @@ pick(Picker *picker, const int64_t *t, size_t n)
 	}
 }
 
-static void
+/* These fill a row, and tell how many of its points are there. */
+static size_t
 fill_values(Picker *picker, const TsdbSeriesData *series, bool same_times, double *out)
 {
-	if (!same_times)
-		pick(picker, series->t, series->n);
-	for (size_t step = 0; step < picker->times.n; step++)
-		out[step] = picker->picked[step] == NO_SAMPLE ? absent_value() : series->v[picker->picked[step]];
-}
+	size_t		n = 0;
 
-static void
-fill_timestamps(Picker *picker, const TsdbSeriesData *series, bool same_times, double *out)
-{
 	if (!same_times)
 		pick(picker, series->t, series->n);
 	for (size_t step = 0; step < picker->times.n; step++)
 	{
-		size_t		sample = picker->picked[step];
-
-		out[step] = sample == NO_SAMPLE || is_absent(series->v[sample]) ?
-			absent_value() : (double) series->t[sample] / 1000;
+		out[step] = picker->picked[step] == NO_SAMPLE ? absent_value() : series->v[picker->picked[step]];
+		n += !is_absent(out[step]);
 	}
+	return n;
+}
+
+static size_t
+fill_timestamps(Picker *picker, const TsdbSeriesData *series, bool same_times, double *out)
+{
+	size_t		n = fill_values(picker, series, same_times, out);
+
+	for (size_t step = 0; step < picker->times.n; step++)
+		if (!is_absent(out[step]))
+			out[step] = (double) series->t[picker->picked[step]] / 1000;
+	return n;
 }
 
 /* Interpolated between the last sample before and the first one after, each within the lookback. */
-static void
+static size_t
 fill_smoothed(Picker *picker, const TsdbSeriesData *series, bool same_times, double *out)
 {
+	TsdbArena  *scratch = picker->rows.ev->scratch;
+	TsdbArenaMark mark = tsdb_arena_mark(scratch);
 	EvalSeries	samples = without_stale_markers(picker->rows.ev, series);
 	size_t		from = 0;
 	size_t		to = 0;
+	size_t		n = 0;
 
 	for (size_t step = 0; step < picker->times.n; step++)
 	{
@@ -182,7 +189,10 @@ fill_smoothed(Picker *picker, const TsdbSeriesData *series, bool same_times, dou
 		from = tsdb_eval_seek(samples.t, samples.n, from, time_minus(time, picker->lookback));
 		to = tsdb_eval_seek(samples.t, samples.n, to, time_minus(time, -picker->lookback));
 		out[step] = tsdb_eval_smoothed_value(&samples, from, to, time);
+		n += !is_absent(out[step]);
 	}
+	tsdb_arena_rewind(scratch, mark);
+	return n;
 }
 
 static TsdbStatus
@@ -190,20 +200,16 @@ take_instant(TsdbSeriesSink *sink, const TsdbSeriesData *series, bool same_times
 {
 	Picker	   *picker = (Picker *) sink;
 	Evaluator  *ev = picker->rows.ev;
-	TsdbArenaMark mark = tsdb_arena_mark(ev->scratch);
-	EvalRow		row = {.v = tsdb_eval_rows_next(&picker->rows)};
+	size_t		n = picker->fill(picker, series, same_times, tsdb_eval_rows_next(&picker->rows));
 
 	tsdb_check_interrupt(ev->env);
-	picker->fill(picker, series, same_times, row.v);
-	tsdb_arena_rewind(ev->scratch, mark);
-	if (tsdb_eval_row_is_empty(&row, picker->times.n))
-		return TSDB_OK;
-	return tsdb_eval_rows_keep(&picker->rows, series->labels, false);
+	ev->stats.total_samples += n;
+	return n == 0 ? TSDB_OK : tsdb_eval_rows_keep(&picker->rows, series->labels, false);
 }
 
 static TsdbStatus
 instant_vector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid,
-			   void (*fill) (Picker *, const TsdbSeriesData *, bool, double *), EvalMatrix *result)
+			   size_t (*fill) (Picker *, const TsdbSeriesData *, bool, double *), EvalMatrix *result)
 {
 	Picker		picker = {.sink = {take_instant}, .lookback = ev->options.lookback, .fill = fill};
 
@@ -237,6 +243,28 @@ typedef struct RangeSink
 	EvalTaker  *taker;
 	bool		had_markers;	/* the series before was a copy */
 } RangeSink;
+
+/* Measures what goes through it, and takes the time of who takes it from the selector's. */
+typedef struct ProfilingTaker
+{
+	EvalTaker	taker;			/* first: the range vector sees only this */
+	Evaluator  *ev;
+	EvalTaker  *inner;
+	TsdbNodeProfile *profile;
+} ProfilingTaker;
+
+static TsdbStatus
+take_profiled(EvalTaker *taker, const EvalSeries *series, bool same_times)
+{
+	ProfilingTaker *profiling = (ProfilingTaker *) taker;
+	int64_t		start = tsdb_clock(profiling->ev->env);
+
+	TRY(profiling->inner->take(profiling->inner, series, same_times));
+	profiling->profile->ns -= tsdb_clock(profiling->ev->env) - start;
+	profiling->profile->series++;
+	profiling->profile->points += series->n;
+	return TSDB_OK;
+}
 
 static TsdbStatus
 take_range(TsdbSeriesSink *sink, const TsdbSeriesData *series, bool same_times, TsdbError *error)
@@ -372,10 +400,28 @@ subquery(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalRange *r
 	return take_rows(ev, &points, &inner, taker);
 }
 
-TsdbStatus
-tsdb_eval_range_vector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalRange *range, EvalTaker *taker)
+static TsdbStatus
+range_vector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalRange *range, EvalTaker *taker)
 {
 	if (expr->kind == TSDB_EXPR_SUBQUERY)
 		return subquery(ev, expr, grid, range, taker);
 	return matrix_selector(ev, expr, grid, range, taker);
+}
+
+TsdbStatus
+tsdb_eval_range_vector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalRange *range, EvalTaker *taker)
+{
+	ProfilingTaker profiling = {{take_profiled}, ev, taker, expr->profile};
+	TsdbSourceStats before = ev->source->stats;
+	int64_t		start;
+
+	if (expr->profile == NULL)
+		return range_vector(ev, expr, grid, range, taker);
+	start = tsdb_clock(ev->env);
+	TRY(range_vector(ev, expr, grid, range, &profiling.taker));
+	expr->profile->calls++;
+	expr->profile->ns += tsdb_clock(ev->env) - start;
+	if (expr->kind == TSDB_EXPR_MATRIX)
+		tsdb_source_stats_add(&expr->profile->source, &ev->source->stats, &before);
+	return TSDB_OK;
 }

@@ -20,6 +20,15 @@ tsdb_fail_too_many_series(TsdbError *error, size_t max_series)
 	return error->code;
 }
 
+void
+tsdb_source_stats_add(TsdbSourceStats *sum, const TsdbSourceStats *now, const TsdbSourceStats *before)
+{
+	sum->series += now->series - before->series;
+	sum->chunks += now->chunks - before->chunks;
+	sum->head_rows += now->head_rows - before->head_rows;
+	sum->samples += now->samples - before->samples;
+}
+
 /* ---- collecting ---- */
 
 typedef struct Collector

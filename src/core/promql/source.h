@@ -66,6 +66,9 @@ struct TsdbSeriesSource
 extern TsdbStatus tsdb_source_collect(TsdbSeriesSource *source, TsdbArena *arena, const TsdbSelect *what,
 									  size_t max_samples, TsdbSeriesData **series, size_t *n, TsdbError *error);
 
+/* sum += now - before */
+extern void tsdb_source_stats_add(TsdbSourceStats *sum, const TsdbSourceStats *now, const TsdbSourceStats *before);
+
 /* "too many samples", as Prometheus words it, with a hint. */
 extern TsdbStatus tsdb_fail_too_many_samples(TsdbError *error);
 /* More than max_series. */
