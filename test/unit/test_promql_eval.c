@@ -668,7 +668,7 @@ START_TEST(sort_is_stable)
 		/* the last digit is the order of coming among those that compare equal */
 		for (int i = 0; i < n; i++)
 			items[i] = (int) (rand_r(&seed) % 20) * 10000 + i;
-		tsdb_sort(&arena, items, n, sizeof(int), compare_tens, NULL);
+		tsdb_sort(&arena, NULL, items, n, sizeof(int), compare_tens, NULL);
 		for (int i = 1; i < n; i++)
 			ck_assert_int_le(items[i - 1] / 10, items[i] / 10);
 		for (int i = 1; i < n; i++)
@@ -682,11 +682,12 @@ END_TEST
 START_TEST(groups_are_numbered_as_they_come)
 {
 	TsdbArena	arena;
+	Evaluator	ev = {.arena = &arena};
 	EvalGroups	groups;
 	TsdbStr		names[] = {TSDB_STR("b"), TSDB_STR("z"), TSDB_STR("b")};
 
 	tsdb_arena_init_malloc(&arena, 0);
-	tsdb_eval_groups_init(&groups, &arena, tsdb_eval_filter(&arena, names, 3, true, NULL), 0);
+	tsdb_eval_groups_init(&groups, &ev, tsdb_eval_filter(&arena, names, 3, true, NULL), 0);
 	ck_assert_uint_eq(groups.filter.n, 2);
 	for (int round = 0; round < 2; round++)
 		for (int i = 0; i < 5000; i++)

@@ -132,9 +132,11 @@ extern void tsdb_arena_init_malloc(TsdbArena *arena, size_t block_size);
 
 /* ---- sorting (sort.c) ---- */
 
-/* Stable, n log n in the worst case; the scratch comes from the arena. compare() must not jump out. */
+/* Stable, n log n in the worst case; takes n * size bytes of the arena meanwhile. compare() must not jump out. */
 typedef int (*TsdbCompare) (const void *a, const void *b, const void *context);
-extern void tsdb_sort(TsdbArena *arena, void *base, size_t n, size_t size, TsdbCompare compare, const void *context);
+typedef struct TsdbEnv TsdbEnv;
+extern void tsdb_sort(TsdbArena *arena, const TsdbEnv *env, void *base, size_t n, size_t size, TsdbCompare compare,
+					  const void *context);
 
 /* ---- strings ---- */
 
@@ -341,12 +343,12 @@ tsdb_is_stale(double value)
 /* ---- environment ---- */
 
 /* How the world reaches long-running core code.  interrupt() may jump out. */
-typedef struct TsdbEnv
+struct TsdbEnv
 {
 	void		(*interrupt) (void *context);	/* may be NULL */
 	void	   *context;
 	int64_t		(*clock) (void *context);	/* nanoseconds since any time, never back; may be NULL */
-} TsdbEnv;
+};
 
 static inline void
 tsdb_check_interrupt(const TsdbEnv *env)

@@ -1,13 +1,43 @@
 /*
  * sort.c
- *		Sorting without static state.
+ *		Sorting without static state: a bottom-up merge sort.
  */
 #include "core/base/base.h"
 
-/* Bottom-up merge sort: stable, n log n in the worst case, and needs no static state for its context. */
-void
-tsdb_sort(TsdbArena *arena, void *base, size_t n, size_t size, TsdbCompare compare, const void *context)
+#define ITEMS_BETWEEN_POLLS 4096
+
+typedef struct Sort
 {
+	size_t		size;			/* of an item */
+	TsdbCompare compare;
+	const void *context;
+	const TsdbEnv *env;
+} Sort;
+
+/* The items [left, middle) and [middle, end), each in order, as one. */
+static void
+merge(const Sort *sort, const char *from, char *to, size_t left, size_t middle, size_t end)
+{
+	size_t		size = sort->size;
+	size_t		a = left;
+	size_t		b = middle;
+
+	for (size_t k = left; k < end; k++)
+	{
+		bool		take_left = b == end ||
+			(a < middle && sort->compare(from + a * size, from + b * size, sort->context) <= 0);
+
+		memcpy(to + k * size, from + (take_left ? a++ : b++) * size, size);
+		if (k % ITEMS_BETWEEN_POLLS == 0)
+			tsdb_check_interrupt(sort->env);
+	}
+}
+
+void
+tsdb_sort(TsdbArena *arena, const TsdbEnv *env, void *base, size_t n, size_t size, TsdbCompare compare, const void *context)
+{
+	Sort		sort = {size, compare, context, env};
+	TsdbArenaMark mark = tsdb_arena_mark(arena);
 	char	   *from = base;
 	char	   *to;
 	char	   *spare;
@@ -23,20 +53,13 @@ tsdb_sort(TsdbArena *arena, void *base, size_t n, size_t size, TsdbCompare compa
 		{
 			size_t		middle = n - left > width ? left + width : n;
 			size_t		end = n - middle > width ? middle + width : n;
-			size_t		a = left;
-			size_t		b = middle;
 
-			for (size_t k = left; k < end; k++)
-			{
-				bool		take_left = b == end ||
-					(a < middle && compare(from + a * size, from + b * size, context) <= 0);
-
-				memcpy(to + k * size, from + (take_left ? a++ : b++) * size, size);
-			}
+			merge(&sort, from, to, left, middle, end);
 		}
 		from = to;
 		to = swap;
 	}
 	if (from == spare)
 		memcpy(base, spare, n * size);
+	tsdb_arena_rewind(arena, mark);
 }

@@ -381,7 +381,7 @@ range_result(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, TsdbQuer
 	TRY(tsdb_eval_range_vector(ev, tsdb_expr_unwrap((TsdbExpr *) expr), grid, &windows.range, &windows.taker));
 	result->series = windows.series;
 	result->n_series = windows.n;
-	tsdb_sort(ev->arena, result->series, result->n_series, sizeof(TsdbSeriesData), compare_series, NULL);
+	tsdb_sort(ev->arena, ev->env, result->series, result->n_series, sizeof(TsdbSeriesData), compare_series, NULL);
 	return TSDB_OK;
 }
 

@@ -10,6 +10,7 @@
 
 typedef struct Members
 {
+	const TsdbEnv *env;
 	const EvalRow *rows;		/* of the whole input */
 	const size_t *places;		/* of this group's rows in it */
 	size_t		n;
@@ -22,7 +23,7 @@ typedef struct Members
 typedef void (*Reduce) (const Members *members, double *out);
 
 #define FOR_EACH_POINT(members, value) \
-	for (size_t k = 0; k < (members)->n; k++) \
+	for (size_t k = 0; k < (members)->n; tsdb_check_interrupt((members)->env), k++) \
 		for (size_t step = 0; step < (members)->steps; step++) \
 			if (!is_absent((value) = (members)->rows[(members)->places[k]].v[step]))
 
@@ -194,6 +195,7 @@ reduce_quantile(const Members *members, double *out)
 	{
 		size_t		n = 0;
 
+		tsdb_check_interrupt(members->env);
 		for (size_t k = 0; k < members->n; k++)
 		{
 			double		value = members->rows[members->places[k]].v[step];
@@ -271,13 +273,13 @@ reduce_groups(Evaluator *ev, const TsdbExpr *expr, const double *param, const Ev
 	EvalFilter	filter = tsdb_eval_filter(ev->arena, aggregate->labels, aggregate->n_labels, !aggregate->without,
 										  aggregate->without ? TSDB_METRIC_NAME : NULL);
 	Reduce		reduce = reduction(aggregate->op);
-	Members		members = {.rows = input->rows, .steps = input->steps, .param = param};
+	Members		members = {.env = ev->env, .rows = input->rows, .steps = input->steps, .param = param};
 	EvalGroups	groups;
 	EvalMembers members_of;
 	const size_t *numbers;
 	size_t		largest = 0;
 
-	tsdb_eval_groups_init(&groups, ev->arena, filter, 0);
+	tsdb_eval_groups_init(&groups, ev, filter, 0);
 	numbers = tsdb_eval_number_rows(&groups, input);
 	members_of = tsdb_eval_members(ev->arena, numbers, input->n, groups.n);
 	for (size_t g = 0; g < groups.n; g++)

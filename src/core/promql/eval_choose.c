@@ -315,7 +315,7 @@ keep_in_order(Choice *choice, size_t n_groups, double param, EvalMatrix *matrix)
 		tsdb_check_interrupt(choice->ev->env);
 		choose(choice, g, 0, param);
 		if (choice->op == TSDB_AGG_TOPK || choice->op == TSDB_AGG_BOTTOMK)
-			tsdb_sort(choice->ev->arena, choice->heap.items, choice->heap.n, sizeof(Candidate),
+			tsdb_sort(choice->ev->arena, choice->ev->env, choice->heap.items, choice->heap.n, sizeof(Candidate),
 					  compare_candidates, &choice->heap.largest_first);
 		for (size_t i = 0; i < choice->heap.n; i++)
 			rows[n++] = matrix->rows[choice->heap.items[i].row];
@@ -344,6 +344,7 @@ keep_points(Choice *choice, size_t n_groups, const double *param, EvalMatrix *ma
 		tsdb_check_interrupt(choice->ev->env);
 		for (size_t step = 0; step < matrix->steps; step++)
 		{
+			tsdb_check_interrupt(choice->ev->env);
 			choose(choice, g, step, param[step]);
 			for (size_t i = 0; i < choice->heap.n; i++)
 				chosen.rows[choice->heap.items[i].row].v[step] = choice->heap.items[i].value;
@@ -376,7 +377,7 @@ tsdb_eval_choose(Evaluator *ev, const TsdbExpr *expr, const double *param, EvalM
 		matrix->n = 0;
 		return TSDB_OK;
 	}
-	tsdb_eval_groups_init(&groups, ev->arena, filter, 0);
+	tsdb_eval_groups_init(&groups, ev, filter, 0);
 	numbers = tsdb_eval_number_rows(&groups, matrix);
 	members = tsdb_eval_members(ev->arena, numbers, matrix->n, groups.n);
 	input = *matrix;

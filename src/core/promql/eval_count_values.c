@@ -109,7 +109,7 @@ tsdb_eval_count_values(Evaluator *ev, const TsdbExpr *expr, const EvalMatrix *in
 	if (!aggregate->without || !contains(&filter, label))
 		counts.label = label;
 	counts.counts = TSDB_NEW_ARRAY(ev->arena, double *, counts.capacity);
-	tsdb_eval_groups_init(&counts.rows, ev->arena, (EvalFilter){NULL, 0, false}, counts.capacity);
+	tsdb_eval_groups_init(&counts.rows, ev, (EvalFilter){NULL, 0, false}, counts.capacity);
 	for (size_t i = 0; i < input->n; i++)
 	{
 		tsdb_check_interrupt(ev->env);

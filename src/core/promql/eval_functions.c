@@ -60,6 +60,7 @@ function_scalar(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalM
 		size_t		found = 0;
 		double		value = normal_nan();
 
+		tsdb_check_interrupt(ev->env);
 		for (size_t i = 0; i < vector.n && found < 2; i++)
 			if (!is_absent(vector.rows[i].v[step]))
 			{
@@ -115,9 +116,12 @@ function_absent(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalM
 	TRY(tsdb_eval_expr(ev, argument(expr, 0), grid, &vector));
 	TRY(tsdb_eval_matrix_constant(ev, grid, 1, result));
 	for (size_t i = 0; i < vector.n; i++)
+	{
+		tsdb_check_interrupt(ev->env);
 		for (size_t step = 0; step < grid->n; step++)
 			if (!is_absent(vector.rows[i].v[step]))
 				result->rows[0].v[step] = absent_value();
+	}
 	result->rows[0].labels = tsdb_eval_absent_labels(ev, argument(expr, 0));
 	tsdb_eval_drop_empty_rows(result);
 	return TSDB_OK;
@@ -137,9 +141,12 @@ function_timestamp(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, Ev
 	{
 		TRY(tsdb_eval_expr(ev, vector, grid, result));
 		for (size_t i = 0; i < result->n; i++)
+		{
+			tsdb_check_interrupt(ev->env);
 			for (size_t step = 0; step < grid->n; step++)
 				if (!is_absent(result->rows[i].v[step]))
 					result->rows[i].v[step] = (double) grid_time(grid, step) / 1000;
+		}
 	}
 	return tsdb_eval_finish_function(ev, result);
 }

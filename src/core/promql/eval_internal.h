@@ -192,7 +192,7 @@ extern TsdbStatus tsdb_eval_forbid_equal_rows(Evaluator *ev, const EvalMatrix *m
 /* merge_rows where Prometheus looks for equal labels at once; with delayed name removal an instant query does not. */
 extern TsdbStatus tsdb_eval_check_rows(Evaluator *ev, EvalMatrix *matrix);
 /* Whether all rows have the same metric name, so that rows which differ still do without it. */
-extern bool tsdb_eval_names_are_equal(const EvalMatrix *matrix);
+extern bool tsdb_eval_names_are_equal(const Evaluator *ev, const EvalMatrix *matrix);
 /* drop_names, and check_rows if that can have made rows equal */
 extern TsdbStatus tsdb_eval_finish_function(Evaluator *ev, EvalMatrix *matrix);
 extern void tsdb_eval_sort_rows(Evaluator *ev, EvalMatrix *matrix);
@@ -218,6 +218,7 @@ extern void tsdb_eval_print_labels(TsdbBuffer *buffer, TsdbLabels labels);
 typedef struct EvalGroups
 {
 	TsdbArena  *arena;
+	const TsdbEnv *env;
 	EvalFilter	filter;
 	struct EvalGroupSlot *slots;
 	size_t		n_slots;		/* a power of two */
@@ -226,7 +227,7 @@ typedef struct EvalGroups
 	size_t		capacity;
 } EvalGroups;
 
-extern void tsdb_eval_groups_init(EvalGroups *groups, TsdbArena *arena, EvalFilter filter, size_t expected);
+extern void tsdb_eval_groups_init(EvalGroups *groups, const Evaluator *ev, EvalFilter filter, size_t expected);
 extern size_t tsdb_eval_groups_add(EvalGroups *groups, TsdbLabels labels);
 
 /* ---- sums ---- */

@@ -33,7 +33,7 @@ tsdb_eval_filter(TsdbArena *arena, const TsdbStr *names, size_t n, bool keep, co
 		all[i] = names[i];
 	if (extra != NULL)
 		all[n++] = tsdb_str(extra);
-	tsdb_sort(arena, all, n, sizeof(TsdbStr), compare_names, NULL);
+	tsdb_sort(arena, NULL, all, n, sizeof(TsdbStr), compare_names, NULL);
 	for (size_t i = 0; i < n; i++)
 		if (distinct == 0 || !tsdb_str_equal(all[distinct - 1], all[i]))
 			all[distinct++] = all[i];
@@ -124,15 +124,15 @@ set_slots(EvalGroups *groups, size_t n_slots)
 }
 
 void
-tsdb_eval_groups_init(EvalGroups *groups, TsdbArena *arena, EvalFilter filter, size_t expected)
+tsdb_eval_groups_init(EvalGroups *groups, const Evaluator *ev, EvalFilter filter, size_t expected)
 {
 	size_t		n_slots = FIRST_SLOTS;
 
 	while (n_slots / 2 < expected)
 		n_slots *= 2;
-	*groups = (EvalGroups){.arena = arena, .filter = filter};
+	*groups = (EvalGroups){.arena = ev->arena, .env = ev->env, .filter = filter};
 	groups->capacity = n_slots / 2;
-	groups->first = TSDB_NEW_ARRAY(arena, TsdbLabels, groups->capacity);
+	groups->first = TSDB_NEW_ARRAY(ev->arena, TsdbLabels, groups->capacity);
 	set_slots(groups, n_slots);
 }
 
@@ -187,7 +187,10 @@ tsdb_eval_number_rows(EvalGroups *groups, const EvalMatrix *matrix)
 	size_t	   *numbers = TSDB_NEW_ARRAY(groups->arena, size_t, matrix->n);
 
 	for (size_t i = 0; i < matrix->n; i++)
+	{
+		tsdb_check_interrupt(groups->env);
 		numbers[i] = tsdb_eval_groups_add(groups, matrix->rows[i].labels);
+	}
 	return numbers;
 }
 

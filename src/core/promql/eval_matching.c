@@ -77,7 +77,7 @@ find_groups(Matching *m)
 	EvalGroups	groups;
 
 	m->filter = tsdb_eval_matching_filter(m->ev, m->how);
-	tsdb_eval_groups_init(&groups, m->ev->arena, m->filter, m->one->n);
+	tsdb_eval_groups_init(&groups, m->ev, m->filter, m->one->n);
 	m->one_groups = tsdb_eval_number_rows(&groups, m->one);
 	m->many_groups = tsdb_eval_number_rows(&groups, m->many);
 	m->n_groups = groups.n;
@@ -117,6 +117,7 @@ find_duplicates(Matching *m, ViolationKind kind, const EvalMatrix *side, const E
 	{
 		size_t		seen = SIZE_MAX;
 
+		tsdb_check_interrupt(m->ev->env);
 		if (!asked[step])
 			continue;
 		for (size_t k = members->starts[group]; k < members->starts[group + 1]; k++)
@@ -152,6 +153,7 @@ check_one_side(Matching *m)
 			asked = TSDB_NEW_ARRAY(m->ev->arena, bool, m->steps);
 			for (size_t step = 0; step < m->steps; step++)
 			{
+				tsdb_check_interrupt(m->ev->env);
 				asked[step] = m->how->fills_left || m->how->fills_right;
 				for (size_t i = 0; i < m->many->n && !asked[step]; i++)
 					asked[step] = !is_absent(m->many->rows[i].v[step]);
@@ -218,18 +220,18 @@ check_results(Matching *m, const EvalMatrix *result)
 	const size_t *numbers;
 	EvalMembers same;
 
-	tsdb_eval_groups_init(&groups, m->ev->arena, (EvalFilter){NULL, 0, false}, result->n);
+	tsdb_eval_groups_init(&groups, m->ev, (EvalFilter){NULL, 0, false}, result->n);
 	numbers = tsdb_eval_number_rows(&groups, result);
 	if (groups.n == result->n)
 		return;
 	same = tsdb_eval_members(m->ev->arena, numbers, result->n, groups.n);
 	for (size_t g = 0; g < groups.n; g++)
 		for (size_t k = same.starts[g]; k < same.starts[g + 1]; k++)
-		{
-			tsdb_check_interrupt(m->ev->env);
 			for (size_t before = same.starts[g]; before < k; before++)
+			{
+				tsdb_check_interrupt(m->ev->env);
 				compare_equal_results(m, &m->pairs[same.rows[before]], &m->pairs[same.rows[k]]);
-		}
+			}
 }
 
 static TsdbStatus
@@ -290,6 +292,7 @@ list_pairs(Matching *m)
 	{
 		size_t		g = m->many_groups[i];
 
+		tsdb_check_interrupt(m->ev->env);
 		for (size_t k = m->one_of.starts[g]; k < m->one_of.starts[g + 1]; k++)
 			m->pairs[m->n_pairs++] = (Pair){i, m->one_of.rows[k]};
 		if (m->how->fills_right)

@@ -101,6 +101,7 @@ tsdb_eval_drop_names(Evaluator *ev, EvalMatrix *matrix)
 {
 	for (size_t i = 0; i < matrix->n; i++)
 	{
+		tsdb_check_interrupt(ev->env);
 		matrix->rows[i].drop_name = true;
 		if (!ev->options.delayed_name_removal)
 			matrix->rows[i].labels = tsdb_eval_without_name(ev->arena, matrix->rows[i].labels);
@@ -137,7 +138,7 @@ number_label_sets(Evaluator *ev, const EvalMatrix *matrix, size_t *n_distinct)
 	EvalGroups	groups;
 	size_t	   *numbers;
 
-	tsdb_eval_groups_init(&groups, ev->arena, (EvalFilter){NULL, 0, false}, matrix->n);
+	tsdb_eval_groups_init(&groups, ev, (EvalFilter){NULL, 0, false}, matrix->n);
 	numbers = tsdb_eval_number_rows(&groups, matrix);
 	*n_distinct = groups.n;
 	return numbers;
@@ -189,23 +190,33 @@ tsdb_eval_check_rows(Evaluator *ev, EvalMatrix *matrix)
 	return tsdb_eval_merge_rows(ev, matrix);
 }
 
-bool
-tsdb_eval_names_are_equal(const EvalMatrix *matrix)
+static bool
+have_equal_names(TsdbLabels a, TsdbLabels b)
 {
 	static const TsdbStr reserved[] = {{"__name__", 8}, {"__type__", 8}, {"__unit__", 8}};
 
 	for (size_t k = 0; k < TSDB_COUNT(reserved); k++)
-		for (size_t i = 1; i < matrix->n; i++)
-			if (!tsdb_str_equal(tsdb_labels_get(matrix->rows[0].labels, reserved[k]),
-								tsdb_labels_get(matrix->rows[i].labels, reserved[k])))
-				return false;
+		if (!tsdb_str_equal(tsdb_labels_get(a, reserved[k]), tsdb_labels_get(b, reserved[k])))
+			return false;
+	return true;
+}
+
+bool
+tsdb_eval_names_are_equal(const Evaluator *ev, const EvalMatrix *matrix)
+{
+	for (size_t i = 1; i < matrix->n; i++)
+	{
+		tsdb_check_interrupt(ev->env);
+		if (!have_equal_names(matrix->rows[0].labels, matrix->rows[i].labels))
+			return false;
+	}
 	return true;
 }
 
 TsdbStatus
 tsdb_eval_finish_function(Evaluator *ev, EvalMatrix *matrix)
 {
-	bool		stay_distinct = ev->options.delayed_name_removal || tsdb_eval_names_are_equal(matrix);
+	bool		stay_distinct = ev->options.delayed_name_removal || tsdb_eval_names_are_equal(ev, matrix);
 
 	tsdb_eval_drop_names(ev, matrix);
 	return stay_distinct ? TSDB_OK : tsdb_eval_check_rows(ev, matrix);
@@ -223,5 +234,5 @@ compare_rows(const void *a, const void *b, const void *context)
 void
 tsdb_eval_sort_rows(Evaluator *ev, EvalMatrix *matrix)
 {
-	tsdb_sort(ev->arena, matrix->rows, matrix->n, sizeof(EvalRow), compare_rows, NULL);
+	tsdb_sort(ev->arena, ev->env, matrix->rows, matrix->n, sizeof(EvalRow), compare_rows, NULL);
 }

@@ -154,9 +154,12 @@ absent_over_time(RangeCall *call, EvalMatrix *result)
 	TRY(tsdb_eval_matrix_constant(call->ev, &call->grid, 1, result));
 	v = result->rows[0].v;
 	for (size_t i = 0; i < present.n; i++)
+	{
+		tsdb_check_interrupt(call->ev->env);
 		for (size_t step = 0; step < call->grid.n; step++)
 			if (!is_absent(present.rows[i].v[step]))
 				v[step] = absent_value();
+	}
 	result->rows[0].labels = tsdb_eval_absent_labels(call->ev, call->expr->call.args[0]);
 	result->rows[0].drop_name = true;
 	tsdb_eval_drop_empty_rows(result);
@@ -210,7 +213,7 @@ tsdb_eval_range_call(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, 
 	if (expr->call.function->id == TSDB_FN_ABSENT_OVER_TIME)
 		return absent_over_time(&call, result);
 
-	stay_distinct = ev->options.delayed_name_removal || tsdb_eval_names_are_equal(result);
+	stay_distinct = ev->options.delayed_name_removal || tsdb_eval_names_are_equal(ev, result);
 	if (entry->keeps_name)
 		drop_marked_names(ev, result);
 	else

@@ -56,6 +56,7 @@ for_each_window(RangeCall *call, const EvalSeries *series, double *out, RangeFun
 		size_t		from = call->from[step];
 		RangeWindow window = {series->t + from, series->v + from, call->to[step] - from};
 
+		tsdb_check_interrupt(call->ev->env);
 		out[step] = window.n == 0 ? absent_value() : function(call, window, step);
 	}
 	return TSDB_OK;

@@ -79,7 +79,7 @@ tsdb_eval_set_operation(Evaluator *ev, const TsdbExpr *expr, EvalMatrix *lhs, Ev
 	const size_t *left_groups;
 	const size_t *right_groups;
 
-	tsdb_eval_groups_init(&groups, ev->arena, tsdb_eval_matching_filter(ev, expr->binary.matching), rhs->n);
+	tsdb_eval_groups_init(&groups, ev, tsdb_eval_matching_filter(ev, expr->binary.matching), rhs->n);
 	right_groups = tsdb_eval_number_rows(&groups, rhs);
 	left_groups = tsdb_eval_number_rows(&groups, lhs);
 	if (expr->binary.op == TSDB_OP_OR)

@@ -59,20 +59,20 @@ gather_histograms(Evaluator *ev, const EvalMatrix *vector, TsdbRange position, H
 	size_t		n = 0;
 	size_t		largest = 0;
 
-	tsdb_eval_groups_init(&groups, ev->arena, (EvalFilter){&bucket_label, 1, false}, vector->n);
+	tsdb_eval_groups_init(&groups, ev, (EvalFilter){&bucket_label, 1, false}, vector->n);
 	for (size_t i = 0; i < vector->n; i++)
 	{
 		TsdbLabels	labels = vector->rows[i].labels;
 		TsdbStr		bound = tsdb_labels_get(labels, bucket_label);
-
 		double		upper_bound;
 
+		tsdb_check_interrupt(ev->env);
 		if (tsdb_parse_double(bound, &upper_bound))
 			series[n++] = (BucketSeries){upper_bound, tsdb_eval_groups_add(&groups, labels), vector->rows[i].v};
 		else
 			tsdb_eval_warn_bucket(ev, position, bound, metric_name(ev, labels));
 	}
-	tsdb_sort(ev->arena, series, n, sizeof(BucketSeries), compare_bucket_series, NULL);
+	tsdb_sort(ev->arena, ev->env, series, n, sizeof(BucketSeries), compare_bucket_series, NULL);
 
 	histograms->all = TSDB_NEW_ARRAY(ev->arena, Histogram, groups.n);
 	histograms->n = groups.n;
@@ -80,6 +80,7 @@ gather_histograms(Evaluator *ev, const EvalMatrix *vector, TsdbRange position, H
 	{
 		TsdbLabels	labels = tsdb_eval_filter_apply(ev->arena, &groups.filter, groups.first[series[from].group]);
 
+		tsdb_check_interrupt(ev->env);
 		while (to < n && series[to].group == series[from].group)
 			to++;
 		histograms->all[series[from].group] = (Histogram){labels, metric_name(ev, labels), series + from, to - from};

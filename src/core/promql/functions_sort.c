@@ -40,7 +40,7 @@ tsdb_function_sort(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, Ev
 		return TSDB_OK;
 	if (!result->in_order)
 		tsdb_eval_sort_rows(ev, result);	/* for those with equal values */
-	tsdb_sort(ev->arena, result->rows, result->n, sizeof(EvalRow), compare_values, &descending);
+	tsdb_sort(ev->arena, ev->env, result->rows, result->n, sizeof(EvalRow), compare_values, &descending);
 	result->in_order = true;
 	return TSDB_OK;
 }
@@ -136,7 +136,7 @@ tsdb_function_sort_by_label(Evaluator *ev, const TsdbExpr *expr, const EvalGrid 
 	TRY(tsdb_eval_expr(ev, argument(expr, 0), grid, result));
 	if (grid->n > 1)
 		return TSDB_OK;
-	tsdb_sort(ev->arena, result->rows, result->n, sizeof(EvalRow), compare_labels, &order);
+	tsdb_sort(ev->arena, ev->env, result->rows, result->n, sizeof(EvalRow), compare_labels, &order);
 	result->in_order = true;
 	return TSDB_OK;
 }

@@ -116,6 +116,7 @@ tsdb_range_extended(RangeCall *call, const EvalSeries *series, double *out, bool
 		int64_t		start = time_minus(end, call->range.range);
 		Borders		borders;
 
+		tsdb_check_interrupt(call->ev->env);
 		out[step] = absent_value();
 		if (call->from[step] == call->to[step] ||
 			!find_borders(call->range.extension, series, call->from[step], call->to[step], start, end, is_counter, &borders))

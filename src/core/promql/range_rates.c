@@ -81,6 +81,7 @@ extrapolated(RangeCall *call, const EvalSeries *series, double *out, bool is_cou
 		double		difference;
 		double		factor;
 
+		tsdb_check_interrupt(call->ev->env);
 		if (window.n < 2)
 		{
 			out[step] = absent_value();

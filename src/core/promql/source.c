@@ -82,7 +82,7 @@ tsdb_source_collect(TsdbSeriesSource *source, TsdbArena *arena, const TsdbSelect
 
 	if (status != TSDB_OK)
 		return status;
-	tsdb_sort(arena, collector.series, collector.n, sizeof(TsdbSeriesData), compare_series, NULL);
+	tsdb_sort(arena, NULL, collector.series, collector.n, sizeof(TsdbSeriesData), compare_series, NULL);
 	*series = collector.series;
 	*n = collector.n;
 	return TSDB_OK;

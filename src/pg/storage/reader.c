@@ -21,6 +21,7 @@
 
 #include "core/samples/samples.h"
 #include "pg/errors.h"
+#include "pg/mem.h"
 #include "pg/storage/group_reader.h"
 #include "pg/storage/reader.h"
 
@@ -169,7 +170,7 @@ set_twins_apart(Reading *reading, PartSeries *twins)
 	for (int i = 0; i < n_parts; i++)
 		for (size_t k = 0; k < reading->parts[i].n; k++)
 			by_labels[n++] = &reading->parts[i].series[k];
-	tsdb_sort(reading->scratch, by_labels, n, sizeof(PgtsdbSeries *), compare_labels, NULL);
+	tsdb_sort(reading->scratch, &pgtsdb_env, by_labels, n, sizeof(PgtsdbSeries *), compare_labels, NULL);
 	for (size_t i = 0; i < n; i++)
 		by_labels[i]->is_twin = (i > 0 && tsdb_labels_equal(by_labels[i - 1]->labels, by_labels[i]->labels)) ||
 			(i + 1 < n && tsdb_labels_equal(by_labels[i]->labels, by_labels[i + 1]->labels));
@@ -295,7 +296,7 @@ give_twins(Reading *reading, TsdbError *error)
 	Twin	   *twins = reading->twins;
 	size_t		n = reading->n_twins;
 
-	tsdb_sort(reading->scratch, twins, n, sizeof(Twin), compare_twins, NULL);
+	tsdb_sort(reading->scratch, &pgtsdb_env, twins, n, sizeof(Twin), compare_twins, NULL);
 	for (size_t i = 0, end; i < n; i = end)
 	{
 		TsdbSeriesData data = {.labels = twins[i].labels};
