@@ -54,6 +54,98 @@ START_TEST(queries_print_canonically_and_print_again_the_same)
 }
 END_TEST
 
+static const char *
+pretty(const TsdbExpr *expr)
+{
+	TsdbBuffer	out;
+
+	tsdb_buffer_init(&out, &arena, 64);
+	tsdb_promql_print_pretty(&out, NULL, expr);
+	return tsdb_buffer_cstring(&out);
+}
+
+START_TEST(pretty_queries_are_the_same_queries)
+{
+	for (size_t i = 0; i < TSDB_COUNT(good); i++)
+	{
+		TsdbExpr   *expr = parsed(good[i].query);
+		const char *text = printed(expr);
+
+		ck_assert_str_eq(printed(parsed(pretty(expr))), text);
+		if (strlen(text) <= 100)
+			ck_assert_str_eq(pretty(expr), text);
+	}
+}
+END_TEST
+
+START_TEST(long_queries_are_broken_at_operators_and_parentheses)
+{
+	static const char *const queries[][2] =
+	{
+		{
+			"sum by (job, instance) (rate(http_request_duration_seconds_bucket{job=\"api\"}[5m])) / "
+			"on (job) group_left (version) topk without (x) (3, build_info)",
+
+			"  sum by (job, instance) (rate(http_request_duration_seconds_bucket{job=\"api\"}[5m]))\n"
+			"/ on (job) group_left (version)\n"
+			"  topk without (x) (3, build_info)"
+		},
+		{
+			"topk(10, histogram_quantile(0.99, sum by (le) (rate(http_request_duration_seconds_bucket{job=\"api\",status=~\"2..\"}[5m]))))",
+
+			"topk(\n"
+			"  10,\n"
+			"  histogram_quantile(\n"
+			"    0.99,\n"
+			"    sum by (le) (rate(http_request_duration_seconds_bucket{job=\"api\",status=~\"2..\"}[5m]))\n"
+			"  )\n"
+			")"
+		},
+		{
+			"(-(http_request_duration_seconds_bucket{job=\"api\"} > bool http_request_duration_seconds_bucket{job=\"web\"}))",
+
+			"(\n"
+			"  -(\n"
+			"      http_request_duration_seconds_bucket{job=\"api\"}\n"
+			"    > bool\n"
+			"      http_request_duration_seconds_bucket{job=\"web\"}\n"
+			"  )\n"
+			")"
+		},
+		{
+			"max_over_time(sum by (instance) (rate(http_request_duration_seconds_bucket{job=\"api\"}[5m]))[1h:5m] @ end() offset 1d)",
+
+			"max_over_time(\n"
+			"  sum by (instance) (rate(http_request_duration_seconds_bucket{job=\"api\"}[5m]))[1h:5m] @ end() offset 1d\n"
+			")"
+		},
+		/* a short subquery has no indent */
+		{
+			"quantile_over_time(scalar(http_request_duration_seconds_quantile{job=\"api\",instance=\"a:9100\"}), demo_cpu[5m:1m])",
+
+			"quantile_over_time(\n"
+			"  scalar(http_request_duration_seconds_quantile{instance=\"a:9100\",job=\"api\"}),\n"
+			"demo_cpu[5m:1m]\n"
+			")"
+		},
+		/* the left operand of a power has no sign */
+		{
+			"Inf ^ {aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=\"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\"}",
+
+			"  Inf\n"
+			"^\n"
+			"  {aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=\"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\"}"
+		},
+	};
+
+	for (size_t i = 0; i < TSDB_COUNT(queries); i++)
+	{
+		ck_assert_str_eq(pretty(parsed(queries[i][0])), queries[i][1]);
+		ck_assert_str_eq(printed(parsed(queries[i][1])), printed(parsed(queries[i][0])));
+	}
+}
+END_TEST
+
 START_TEST(errors_have_the_words_and_ranges_of_prometheus)
 {
 	for (size_t i = 0; i < TSDB_COUNT(bad); i++)
@@ -687,7 +779,8 @@ promql_parser_suite(void)
 		const TTest *tests[16];
 	}			cases[] =
 	{
-		{"texts", {queries_print_canonically_and_print_again_the_same, errors_have_the_words_and_ranges_of_prometheus,
+		{"texts", {queries_print_canonically_and_print_again_the_same, pretty_queries_are_the_same_queries,
+		long_queries_are_broken_at_operators_and_parentheses, errors_have_the_words_and_ranges_of_prometheus,
 		errors_count_lines_and_columns, bytes_that_are_not_text_are_named}},
 		{"trees", {operators_bind_by_precedence, numbers_have_their_values, strings_have_their_values,
 		selectors_keep_their_parts, subqueries_keep_their_parts, matching_keeps_its_parts,

@@ -47,6 +47,14 @@ extern void tsdb_promql_print(TsdbBuffer *buffer, const TsdbExpr *expr);
 /* A duration as PromQL writes it: 90000 is "1m30s". */
 extern void tsdb_promql_print_duration(TsdbBuffer *buffer, int64_t milliseconds);
 
+/* ---- printer_pretty.c ---- */
+
+/*
+ * Text for people, on as many lines as it takes: what is longer than 100 bytes is broken at its operators and
+ * parentheses.  Parses to an equal tree.  env may be NULL.
+ */
+extern void tsdb_promql_print_pretty(TsdbBuffer *buffer, const TsdbEnv *env, const TsdbExpr *expr);
+
 /* ---- error_text.c ---- */
 
 /* The error as the HTTP API words it: "1:5: parse error: unexpected ..."; other errors are just their message. */

@@ -7,6 +7,7 @@
  */
 #include "core/promql/lexer.h"
 #include "core/promql/parser.h"
+#include "core/promql/printer_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -308,10 +309,9 @@ print_matrix(TsdbBuffer *buffer, const TsdbMatrixExpr *matrix)
 	print_offset(buffer, &vector->shift);
 }
 
-static void
-print_subquery(TsdbBuffer *buffer, const TsdbSubqueryExpr *subquery)
+void
+tsdb_print_subquery_suffix(TsdbBuffer *buffer, const TsdbSubqueryExpr *subquery)
 {
-	tsdb_promql_print(buffer, subquery->expr);
 	print_text(buffer, "[");
 	print_duration(buffer, subquery->range_expr, subquery->range_ms);
 	print_text(buffer, ":");
@@ -324,8 +324,8 @@ print_subquery(TsdbBuffer *buffer, const TsdbSubqueryExpr *subquery)
 
 /* ---- operations ---- */
 
-static void
-print_aggregate(TsdbBuffer *buffer, const TsdbAggregateExpr *aggregate)
+void
+tsdb_print_aggregate_operator(TsdbBuffer *buffer, const TsdbAggregateExpr *aggregate)
 {
 	print_text(buffer, tsdb_aggregate_text(aggregate->op));
 	if (aggregate->without || aggregate->n_labels > 0)
@@ -334,6 +334,12 @@ print_aggregate(TsdbBuffer *buffer, const TsdbAggregateExpr *aggregate)
 		print_names(buffer, aggregate->labels, aggregate->n_labels);
 		print_text(buffer, " ");
 	}
+}
+
+static void
+print_aggregate(TsdbBuffer *buffer, const TsdbAggregateExpr *aggregate)
+{
+	tsdb_print_aggregate_operator(buffer, aggregate);
 	print_text(buffer, "(");
 	if (aggregate->param != NULL)
 	{
@@ -385,25 +391,31 @@ print_matching(TsdbBuffer *buffer, const TsdbVectorMatching *matching)
 	print_fill(buffer, matching);
 }
 
-/* The sign of +Inf would take the whole power for its operand. */
-static bool
-is_infinity_to_a_power(const TsdbBinaryExpr *binary)
+bool
+tsdb_prints_bare_infinity(const TsdbBinaryExpr *binary)
 {
 	return binary->op == TSDB_OP_POW && binary->lhs->kind == TSDB_EXPR_NUMBER && binary->lhs->number.value == INFINITY;
+}
+
+void
+tsdb_print_binary_operator(TsdbBuffer *buffer, const TsdbBinaryExpr *binary)
+{
+	print_text(buffer, tsdb_binary_op_text(binary->op));
+	if (binary->returns_bool)
+		print_text(buffer, " bool");
+	if (binary->matching != NULL)
+		print_matching(buffer, binary->matching);
 }
 
 static void
 print_binary(TsdbBuffer *buffer, const TsdbBinaryExpr *binary)
 {
-	if (is_infinity_to_a_power(binary))
+	if (tsdb_prints_bare_infinity(binary))
 		print_text(buffer, "Inf");
 	else
 		tsdb_promql_print(buffer, binary->lhs);
-	tsdb_buffer_printf(buffer, " %s", tsdb_binary_op_text(binary->op));
-	if (binary->returns_bool)
-		print_text(buffer, " bool");
-	if (binary->matching != NULL)
-		print_matching(buffer, binary->matching);
+	print_text(buffer, " ");
+	tsdb_print_binary_operator(buffer, binary);
 	print_text(buffer, " ");
 	tsdb_promql_print(buffer, binary->rhs);
 }
@@ -439,7 +451,8 @@ tsdb_promql_print(TsdbBuffer *buffer, const TsdbExpr *expr)
 			print_matrix(buffer, &expr->matrix);
 			break;
 		case TSDB_EXPR_SUBQUERY:
-			print_subquery(buffer, &expr->subquery);
+			tsdb_promql_print(buffer, expr->subquery.expr);
+			tsdb_print_subquery_suffix(buffer, &expr->subquery);
 			break;
 		case TSDB_EXPR_AGGREGATE:
 			print_aggregate(buffer, &expr->aggregate);
