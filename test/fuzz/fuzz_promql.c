@@ -3,11 +3,12 @@
  *		Any bytes as a PromQL query, and as a selector.
  *
  * What must hold: a failure has a message and a range inside the query; what
- * parses is printed as text that parses again, and prints the same; durations
- * resolve or fail, but do not overflow.
+ * parses is printed, on one line and on many, as text that parses again, and prints the same; durations
+ * resolve or fail, but do not overflow; the tree can be shown as JSON.
  */
 #include <stdlib.h>
 
+#include "core/json/json.h"
 #include "core/promql/parser.h"
 
 int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -45,6 +46,16 @@ print(TsdbArena *arena, const TsdbExpr *expr)
 	return (TsdbStr){(const char *) text.data, text.len};
 }
 
+static TsdbStr
+print_pretty(TsdbArena *arena, const TsdbExpr *expr)
+{
+	TsdbBuffer	text;
+
+	tsdb_buffer_init(&text, arena, 64);
+	tsdb_promql_print_pretty(&text, NULL, expr);
+	return (TsdbStr){(const char *) text.data, text.len};
+}
+
 static bool
 is_exact(TsdbExpr *expr, void *context)
 {
@@ -57,17 +68,27 @@ is_exact(TsdbExpr *expr, void *context)
 }
 
 static void
-check_round_trip(TsdbArena *arena, TsdbExpr *expr)
+check_reads_back(TsdbArena *arena, TsdbStr text, const TsdbExpr *expr, TsdbStr printed)
 {
-	TsdbStr		text = print(arena, expr);
 	TsdbExpr   *again;
 	TsdbError	error;
 
-	if (!tsdb_expr_walk(expr, is_exact, NULL) || text.len > TSDB_PROMQL_MAX_QUERY)
+	if (text.len > TSDB_PROMQL_MAX_QUERY)
 		return;
 	require(tsdb_promql_parse(arena, text, NULL, &again, &error) == TSDB_OK);
 	require(again->kind == expr->kind && tsdb_expr_type(again) == tsdb_expr_type(expr));
-	require(tsdb_str_equal(text, print(arena, again)));
+	require(tsdb_str_equal(printed, print(arena, again)));
+}
+
+static void
+check_round_trip(TsdbArena *arena, TsdbExpr *expr)
+{
+	TsdbStr		text = print(arena, expr);
+
+	if (!tsdb_expr_walk(expr, is_exact, NULL))
+		return;
+	check_reads_back(arena, text, expr, text);
+	check_reads_back(arena, print_pretty(arena, expr), expr, text);
 }
 
 int
@@ -77,6 +98,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	TsdbArena	arena;
 	TsdbExpr   *expr;
 	TsdbMatcher *matchers;
+	TsdbBuffer	tree;
 	size_t		n;
 	TsdbError	error;
 	TsdbStatus	status;
@@ -86,6 +108,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (status == TSDB_OK)
 	{
 		check_round_trip(&arena, expr);
+		tsdb_buffer_init(&tree, &arena, 64);
+		tsdb_json_syntax_tree(&tree, NULL, expr);
+		require(tsdb_utf8_is_valid((TsdbStr){(const char *) tree.data, tree.len}));
 		status = tsdb_promql_resolve_durations(expr, 0, 3600000, 15000, &error);
 	}
 	if (status != TSDB_OK)

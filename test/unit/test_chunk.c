@@ -189,6 +189,7 @@ check_column(TsdbArena *arena, uint64_t *state, TsdbChunkReader *reader, const T
 		check_range(arena, state, reader, column, t, v, n);
 	ck_assert_int_eq(tsdb_chunk_column_info(reader, column, &info, &error), TSDB_OK);
 	ck_assert_uint_eq(info.n_samples, n);
+	ck_assert(tsdb_chunk_has_samples(reader, column) == (n > 0));
 }
 
 static void

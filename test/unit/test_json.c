@@ -1,6 +1,6 @@
 /*
  * test_json.c
- *		The JSON of the query endpoints.
+ *		The JSON of the API.
  */
 #include <math.h>
 #include <stdio.h>
@@ -187,6 +187,91 @@ START_TEST(errors)
 }
 END_TEST
 
+START_TEST(lists_of_series_and_strings)
+{
+	TsdbLabels	series[] = {labels_of("a{b=\"<&>\"}"), labels_of("{}")};
+	TsdbStrTable table;
+
+	tsdb_json_series(&out, NULL, series, 2, false);
+	expect("{\"status\":\"success\",\"data\":[{\"__name__\":\"a\",\"b\":\"<&>\"},{}]}");
+	tsdb_json_series(&out, NULL, series, 0, false);
+	expect("{\"status\":\"success\",\"data\":[]}");
+	tsdb_json_series(&out, NULL, series, 1, true);
+	expect("{\"status\":\"success\",\"data\":[{\"__name__\":\"a\",\"b\":\"<&>\"}],"
+		   "\"warnings\":[\"results truncated due to limit\"]}");
+
+	tsdb_str_table_init(&table, &arena);
+	tsdb_json_strings(&out, NULL, &table, 0, false);
+	expect("{\"status\":\"success\",\"data\":[]}");
+	tsdb_str_table_add(&table, TSDB_STR("b"));
+	tsdb_str_table_add(&table, TSDB_STR("<a>"));
+	tsdb_str_table_add(&table, TSDB_STR("b"));
+	tsdb_str_table_sort(&table);
+	tsdb_json_strings(&out, NULL, &table, table.n, false);
+	expect("{\"status\":\"success\",\"data\":[\"\\u003ca\\u003e\",\"b\"]}");
+	tsdb_json_text(&out, TSDB_STR("a\n> b"));
+	expect("{\"status\":\"success\",\"data\":\"a\\n\\u003e b\"}");
+}
+END_TEST
+
+START_TEST(metadata_is_grouped_by_metric)
+{
+	TsdbMetadata definitions[] =
+	{
+		{TSDB_STR("a"), TSDB_STR("counter"), TSDB_STR("Of <a>."), {NULL, 0}},
+		{TSDB_STR("a"), TSDB_STR("gauge"), TSDB_STR("Of <a>."), {NULL, 0}},
+		{TSDB_STR("b"), {NULL, 0}, {NULL, 0}, TSDB_STR("bytes")},
+	};
+
+	tsdb_json_metadata(&out, NULL, definitions, 3);
+	expect("{\"status\":\"success\",\"data\":{"
+		   "\"a\":[{\"type\":\"counter\",\"unit\":\"\",\"help\":\"Of \\u003ca\\u003e.\"},"
+		   "{\"type\":\"gauge\",\"unit\":\"\",\"help\":\"Of \\u003ca\\u003e.\"}],"
+		   "\"b\":[{\"type\":\"unknown\",\"unit\":\"bytes\",\"help\":\"\"}]}}");
+	tsdb_json_metadata(&out, NULL, definitions, 0);
+	expect("{\"status\":\"success\",\"data\":{}}");
+}
+END_TEST
+
+START_TEST(status_shows_the_largest_first)
+{
+	TsdbHeadFigures head = {3, 1000, 2000};
+	TsdbLabelCounts counts;
+
+	tsdb_label_counts_init(&counts, &arena);
+	tsdb_label_counts_add(&counts, labels_of("up{job=\"a\"}"));
+	tsdb_label_counts_add(&counts, labels_of("up{job=\"b\"}"));
+	tsdb_label_counts_add(&counts, labels_of("x{job=\"b\"}"));
+	tsdb_json_tsdb_status(&out, NULL, &head, &counts, 2);
+	expect("{\"status\":\"success\",\"data\":{\"headStats\":{\"numSeries\":3,\"numLabelPairs\":4,\"chunkCount\":3,"
+		   "\"minTime\":1000,\"maxTime\":2000},"
+		   "\"seriesCountByMetricName\":[{\"name\":\"up\",\"value\":2},{\"name\":\"x\",\"value\":1}],"
+		   "\"labelValueCountByLabelName\":[{\"name\":\"__name__\",\"value\":2},{\"name\":\"job\",\"value\":2}],"
+		   "\"memoryInBytesByLabelName\":[{\"name\":\"__name__\",\"value\":35},{\"name\":\"job\",\"value\":18}],"
+		   "\"seriesCountByLabelValuePair\":[{\"name\":\"__name__=up\",\"value\":2},{\"name\":\"job=b\",\"value\":2}]}}");
+}
+END_TEST
+
+START_TEST(names_in_paths_are_unescaped)
+{
+	static const char *const cases[][2] =
+	{
+		{"job", "job"}, {"U__", ""}, {"U__job", "job"}, {"U__http_2e_status__code", "http.status_code"}, {"U___e9_", "é"},
+		{"U___1F600_", "😀"}, {"U____", "_"}, {"u__a_2e_", "u__a_2e_"},
+		/* wrong ones mean themselves */
+		{"U___", "U___"}, {"U__a_2e", "U__a_2e"}, {"U__a_g_", "U__a_g_"}, {"U___d800_", "U___d800_"},
+		{"U___110000_", "U___110000_"}, {"U___0000061_", "U___0000061_"}, {"U", "U"},
+	};
+
+	for (size_t i = 0; i < TSDB_COUNT(cases); i++)
+	{
+		TsdbStr		name = tsdb_json_label_name(&arena, tsdb_str(cases[i][0]));
+
+		ck_assert_msg(tsdb_str_equal(name, tsdb_str(cases[i][1])), "%s: got %.*s", cases[i][0], (int) name.len, name.data);
+	}
+}
+END_TEST
+
 static void
 count_interrupt(void *context)
 {
@@ -215,6 +300,7 @@ json_suite(void)
 	Suite	   *suite = suite_create("json");
 	TCase	   *basics = tcase_create("basics");
 	TCase	   *results = tcase_create("results");
+	TCase	   *catalogue = tcase_create("catalogue");
 
 	tcase_add_checked_fixture(basics, setup, teardown);
 	tcase_add_checked_fixture(basics, start_output, NULL);
@@ -233,5 +319,12 @@ json_suite(void)
 	tcase_add_test(results, errors);
 	tcase_add_test(results, interrupts_are_polled_per_series);
 	suite_add_tcase(suite, results);
+	tcase_add_checked_fixture(catalogue, setup, teardown);
+	tcase_add_checked_fixture(catalogue, start_output, NULL);
+	tcase_add_test(catalogue, lists_of_series_and_strings);
+	tcase_add_test(catalogue, metadata_is_grouped_by_metric);
+	tcase_add_test(catalogue, status_shows_the_largest_first);
+	tcase_add_test(catalogue, names_in_paths_are_unescaped);
+	suite_add_tcase(suite, catalogue);
 	return suite;
 }

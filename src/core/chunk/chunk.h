@@ -104,6 +104,8 @@ extern TsdbChunkReader *tsdb_chunk_reader_make(TsdbArena *arena);
 extern TsdbStatus tsdb_chunk_open(TsdbChunkReader *reader, const void *data, size_t len, int64_t t_min, TsdbError *error);
 extern size_t tsdb_chunk_n_times(const TsdbChunkReader *reader);
 extern int	tsdb_chunk_n_columns(const TsdbChunkReader *reader);
+/* Whether the column, one of n_columns, has any sample: by the directory alone. */
+extern bool tsdb_chunk_has_samples(const TsdbChunkReader *reader, int column);
 /* All timestamps of the chunk; they stay valid until the next open. */
 extern TsdbStatus tsdb_chunk_times(TsdbChunkReader *reader, const int64_t **times, TsdbError *error);
 

@@ -224,6 +224,12 @@ tsdb_chunk_n_columns(const TsdbChunkReader *reader)
 	return (int) reader->n_columns;
 }
 
+bool
+tsdb_chunk_has_samples(const TsdbChunkReader *reader, int column)
+{
+	return reader->offsets[column + 1] > reader->offsets[column];
+}
+
 TsdbChunkInfo
 tsdb_chunk_info(const TsdbChunkReader *reader)
 {

@@ -156,6 +156,21 @@ tsdb_json_value(TsdbBuffer *buffer, double value)
 }
 
 void
+tsdb_json_number(TsdbBuffer *buffer, double value)
+{
+	char		text[TSDB_NUMBER_MAX];
+	size_t		len = tsdb_format_json_double(text, value);
+
+	/* json-iterator leaves out the zero of e-09 */
+	if (len > 4 && memcmp(text + len - 4, "e-0", 3) == 0)
+	{
+		text[len - 2] = text[len - 1];
+		len--;
+	}
+	tsdb_buffer_append(buffer, text, len);
+}
+
+void
 tsdb_json_labels(TsdbBuffer *buffer, TsdbLabels labels)
 {
 	tsdb_buffer_u8(buffer, '{');

@@ -6,13 +6,7 @@
  * a scalar and a string [t,"v"].  A scalar never has an exponent, other values do below 1e-6
  * and from 1e21: Prometheus writes them by different code.
  */
-#include "core/json/json.h"
-
-static void
-append_text(TsdbBuffer *buffer, const char *text)
-{
-	tsdb_buffer_append_str(buffer, tsdb_str(text));
-}
+#include "core/json/json_internal.h"
 
 static void
 append_point(TsdbBuffer *buffer, int64_t t, double value)
