@@ -35,3 +35,15 @@ pgtsdb_now_ms(void)
 {
 	return pgtsdb_timestamp_to_ms(GetCurrentTimestamp());
 }
+
+int64
+pgtsdb_time_argument(FunctionCallInfo fcinfo, int n, int64 otherwise)
+{
+	if (PG_ARGISNULL(n))
+		return otherwise;
+	if (TIMESTAMP_IS_NOBEGIN(PG_GETARG_TIMESTAMPTZ(n)))
+		return PG_INT64_MIN;
+	if (TIMESTAMP_IS_NOEND(PG_GETARG_TIMESTAMPTZ(n)))
+		return PG_INT64_MAX;
+	return pgtsdb_timestamp_to_ms(PG_GETARG_TIMESTAMPTZ(n));
+}

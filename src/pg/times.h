@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "datatype/timestamp.h"
+#include "fmgr.h"
 
 #define MS_PER_SECOND INT64CONST(1000)
 #define MS_PER_MINUTE (60 * MS_PER_SECOND)
@@ -30,5 +31,7 @@ extern int64 pgtsdb_timestamp_to_ms(TimestampTz timestamp);
 /* ERRCODE_DATETIME_VALUE_OUT_OF_RANGE when a timestamptz cannot hold it. */
 extern TimestampTz pgtsdb_ms_to_timestamp(int64 ms);
 extern int64 pgtsdb_now_ms(void);
+/* The timestamptz argument as the end of a range: `otherwise` when it is null, and infinity is before or behind all samples. */
+extern int64 pgtsdb_time_argument(FunctionCallInfo fcinfo, int n, int64 otherwise);
 
 #endif							/* PGTSDB_TIMES_H */

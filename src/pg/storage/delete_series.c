@@ -54,7 +54,6 @@ typedef struct Counter
 } Counter;
 
 static bool matches_nothing_in_particular(const Deletion *deletion);
-static int64 time_argument(FunctionCallInfo fcinfo, int n, int64 otherwise);
 static int64 count_series(const Deletion *deletion, const PgtsdbTenant *tenant);
 static int64 delete_from_part(const Deletion *deletion, int32 part);
 static TsdbStatus count_one(TsdbSeriesSink *sink, const TsdbSeriesData *series, bool same_times, TsdbError *error);
@@ -75,8 +74,8 @@ pgtsdb_sql_delete_series(PG_FUNCTION_ARGS)
 	bool		dry_run = PG_ARGISNULL(3) || PG_GETARG_BOOL(3);
 	Deletion	deletion = {
 		.whole = PG_ARGISNULL(1) && PG_ARGISNULL(2),
-		.t_lo = time_argument(fcinfo, 1, PG_INT64_MIN),
-		.t_hi = time_argument(fcinfo, 2, PG_INT64_MAX)
+		.t_lo = pgtsdb_time_argument(fcinfo, 1, PG_INT64_MIN),
+		.t_hi = pgtsdb_time_argument(fcinfo, 2, PG_INT64_MAX)
 	};
 	PgtsdbTenant *tenant = pgtsdb_current_tenant(PGTSDB_ADMINISTER);
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "pgtsdb delete_series", ALLOCSET_DEFAULT_SIZES);
@@ -130,19 +129,6 @@ matches_nothing_in_particular(const Deletion *deletion)
 		if (!tsdb_matcher_matches(&deletion->matchers[i], TSDB_STR("")))
 			return false;
 	return true;
-}
-
-/* An infinite time is before or behind all samples. */
-static int64
-time_argument(FunctionCallInfo fcinfo, int n, int64 otherwise)
-{
-	if (PG_ARGISNULL(n))
-		return otherwise;
-	if (TIMESTAMP_IS_NOBEGIN(PG_GETARG_TIMESTAMPTZ(n)))
-		return PG_INT64_MIN;
-	if (TIMESTAMP_IS_NOEND(PG_GETARG_TIMESTAMPTZ(n)))
-		return PG_INT64_MAX;
-	return pgtsdb_timestamp_to_ms(PG_GETARG_TIMESTAMPTZ(n));
 }
 
 /* What would be touched: all that match, or those that have samples in the range. */
