@@ -298,13 +298,53 @@ CREATE FUNCTION tsdb.samples(selector text, "start" timestamptz, "end" timestamp
     AS 'MODULE_PATHNAME', 'pgtsdb_sql_samples' LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 10000 SUPPORT tsdb.promql_support;
 COMMENT ON FUNCTION tsdb.samples(text, timestamptz, timestamptz) IS 'the stored samples of the series that match, from start to end, both inclusive';
 
-CREATE FUNCTION tsdb.api_query(query text, "time" timestamptz DEFAULT pg_catalog.now()) RETURNS json
-    AS 'MODULE_PATHNAME', 'pgtsdb_sql_api_query' LANGUAGE C STABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION tsdb.api_query(text, timestamptz) IS 'answer of the Prometheus API to an instant query';
+CREATE FUNCTION tsdb.api_query(query text, "time" timestamptz DEFAULT pg_catalog.now(), lookback interval DEFAULT NULL,
+                               "limit" int4 DEFAULT 0) RETURNS json
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_api_query' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.api_query(text, timestamptz, interval, int4) IS
+    'answer of the Prometheus API to an instant query; lookback is its lookback_delta, limit 0 means all series';
 
-CREATE FUNCTION tsdb.api_query_range(query text, "start" timestamptz, "end" timestamptz, step interval) RETURNS json
-    AS 'MODULE_PATHNAME', 'pgtsdb_sql_api_query_range' LANGUAGE C STABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION tsdb.api_query_range(text, timestamptz, timestamptz, interval) IS 'answer of the Prometheus API to a range query';
+CREATE FUNCTION tsdb.api_query_range(query text, "start" timestamptz, "end" timestamptz, step interval,
+                                     lookback interval DEFAULT NULL, "limit" int4 DEFAULT 0) RETURNS json
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_api_query_range' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.api_query_range(text, timestamptz, timestamptz, interval, interval, int4) IS
+    'answer of the Prometheus API to a range query; lookback is its lookback_delta, limit 0 means all series';
+
+CREATE FUNCTION tsdb.api_series(matches text[], "start" timestamptz DEFAULT NULL, "end" timestamptz DEFAULT NULL,
+                                "limit" int4 DEFAULT 0) RETURNS json
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_api_series' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.api_series(text[], timestamptz, timestamptz, int4) IS
+    'answer of the Prometheus API: the label sets that match one of the selectors and have samples in the range, sorted';
+
+CREATE FUNCTION tsdb.api_labels(matches text[] DEFAULT NULL, "start" timestamptz DEFAULT NULL, "end" timestamptz DEFAULT NULL,
+                                "limit" int4 DEFAULT 0) RETURNS json
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_api_labels' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.api_labels(text[], timestamptz, timestamptz, int4) IS
+    'answer of the Prometheus API: the label names of these series, of all when there is no selector';
+
+CREATE FUNCTION tsdb.api_label_values(name text, matches text[] DEFAULT NULL, "start" timestamptz DEFAULT NULL,
+                                      "end" timestamptz DEFAULT NULL, "limit" int4 DEFAULT 0) RETURNS json
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_api_label_values' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.api_label_values(text, text[], timestamptz, timestamptz, int4) IS
+    'answer of the Prometheus API: the values of a label of these series, of all when there is no selector; a name may be escaped (U__a_2e_b)';
+
+CREATE FUNCTION tsdb.api_metadata(metric text DEFAULT NULL, "limit" int4 DEFAULT -1, limit_per_metric int4 DEFAULT -1) RETURNS json
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_api_metadata' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.api_metadata(text, int4, int4) IS
+    'answer of the Prometheus API: type, unit and help text of one metric or of all';
+
+CREATE FUNCTION tsdb.api_status_tsdb("limit" int4 DEFAULT 10) RETURNS json
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_api_status_tsdb' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.api_status_tsdb(int4) IS
+    'answer of the Prometheus API: how many series, labels and values there are, and the largest of each; chunkCount, minTime and maxTime are those of the rows of tsdb.head';
+
+CREATE FUNCTION tsdb.api_format_query(query text) RETURNS json
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_api_format_query' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.api_format_query(text) IS 'answer of the Prometheus API: the query, laid out on as many lines as it takes';
+
+CREATE FUNCTION tsdb.api_parse_query(query text) RETURNS json
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_api_parse_query' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.api_parse_query(text) IS 'answer of the Prometheus API: the syntax tree of the query';
 
 -- TimescaleDB's, for Grafana's $__timeGroup and old dashboards.
 CREATE FUNCTION tsdb.time_bucket(bucket_width interval, ts timestamptz) RETURNS timestamptz

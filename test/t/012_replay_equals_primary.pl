@@ -31,6 +31,8 @@ sub write_hour
 
 my @queries = map { "SELECT tsdb.api_query_range(\$\$$_\$\$, to_timestamp($epoch), to_timestamp($epoch + 7200), '1 minute')" }
 	'replayed_total', 'sum by (instance) (rate(replayed_total[5m]))', 'max_over_time(replayed_total{n=~"1.*"}[10m])';
+push @queries, "SELECT tsdb.api_series('{replayed_total}', to_timestamp($epoch), to_timestamp($epoch + 60))",
+	q{SELECT tsdb.api_label_values('instance')}, 'SELECT tsdb.api_metadata()', 'SELECT tsdb.api_status_tsdb()';
 
 sub same_everywhere
 {
@@ -47,6 +49,7 @@ $standby->init_from_backup($primary, 'base', has_streaming => 1);
 $standby->start;
 
 is($standby->safe_psql('postgres', q{SELECT count(*) FROM tsdb.promql('up')}), 0, 'a standby answers before the first write');
+is($standby->safe_psql('postgres', q{SELECT tsdb.api_labels()}), '{"status":"success","data":[]}', 'and names no labels');
 
 write_hour($epoch);
 $primary->wait_for_catchup($standby);

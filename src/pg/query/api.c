@@ -1,94 +1,95 @@
 /*
  * api.c
- *		tsdb.api_query() and tsdb.api_query_range(): the JSON of the Prometheus HTTP API.
- *
- * A status of the core becomes the API's error object, which is an answer for
- * an HTTP client.  What the server raises passes through as an SQL error: a
- * cancel, say, or a corrupt chunk; the gateway knows what to make of it.
+ *		tsdb.api_query() and tsdb.api_query_range().
  */
 #include "postgres.h"
 
 #include "fmgr.h"
-#include "miscadmin.h"
-#include "utils/builtins.h"
-#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 #include "core/json/json.h"
 #include "core/promql/eval.h"
-#include "core/promql/parser.h"
-#include "pg/errors.h"
 #include "pg/guc.h"
 #include "pg/mem.h"
+#include "pg/query/api.h"
 #include "pg/query/query.h"
 
-static Datum answer(const PgtsdbQuery *query, const TsdbError *refused);
-static bool check_range(const PgtsdbQuery *query, TsdbError *error);
+static bool has_null(FunctionCallInfo fcinfo, int n);
+static bool check_limit(PgtsdbAnswer *answer, int32 limit);
+static bool check_range(PgtsdbAnswer *answer, const PgtsdbQuery *query);
 static char *in_thousands(int number);
-static void write_error(TsdbBuffer *out, TsdbStr query, const TsdbError *error);
+static void answer_query(PgtsdbAnswer *answer, const PgtsdbQuery *query, int32 limit);
+static void cut_result(TsdbArena *arena, TsdbQueryResult *result, size_t limit);
 
 PG_FUNCTION_INFO_V1(pgtsdb_sql_api_query);
 PG_FUNCTION_INFO_V1(pgtsdb_sql_api_query_range);
 
-/* tsdb.api_query(query text, "time" timestamptz) */
+/* tsdb.api_query(query text, "time" timestamptz, lookback interval, "limit" int4); the last two may be null */
 Datum
 pgtsdb_sql_api_query(PG_FUNCTION_ARGS)
 {
-	PgtsdbQuery query = pgtsdb_query_of_arguments(fcinfo);
+	int32		limit = pgtsdb_int_argument(fcinfo, 3, 0);
+	PgtsdbQuery query;
+	PgtsdbAnswer answer;
 
-	return answer(&query, NULL);
+	if (has_null(fcinfo, 2))
+		PG_RETURN_NULL();
+	query = pgtsdb_query_of_arguments(fcinfo, false);
+	query.lookback = pgtsdb_lookback_argument(fcinfo, 2);
+	pgtsdb_answer_begin(&answer);
+	if (check_limit(&answer, limit))
+		answer_query(&answer, &query, limit);
+	return pgtsdb_answer_finish(&answer);
 }
 
-/* tsdb.api_query_range(query text, "start" timestamptz, "end" timestamptz, step interval) */
+/* tsdb.api_query_range(query text, "start" timestamptz, "end" timestamptz, step interval, lookback interval, "limit" int4) */
 Datum
 pgtsdb_sql_api_query_range(PG_FUNCTION_ARGS)
 {
-	PgtsdbQuery query = pgtsdb_query_of_arguments(fcinfo);
-	TsdbError	error;
+	int32		limit = pgtsdb_int_argument(fcinfo, 5, 0);
+	PgtsdbQuery query;
+	PgtsdbAnswer answer;
 
-	return answer(&query, check_range(&query, &error) ? NULL : &error);
+	if (has_null(fcinfo, 4))
+		PG_RETURN_NULL();
+	query = pgtsdb_query_of_arguments(fcinfo, true);
+	query.lookback = pgtsdb_lookback_argument(fcinfo, 4);
+	pgtsdb_answer_begin(&answer);
+	if (check_limit(&answer, limit) && check_range(&answer, &query))
+		answer_query(&answer, &query, limit);
+	return pgtsdb_answer_finish(&answer);
 }
 
-/* The answer to the query, or why it was refused before it was run. */
-static Datum
-answer(const PgtsdbQuery *query, const TsdbError *refused)
-{
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "pgtsdb query", ALLOCSET_DEFAULT_SIZES);
-	TsdbArena  *arena = pgtsdb_query_arena(context);
-	TsdbQueryResult *result;
-	TsdbBuffer	out;
-	TsdbError	error;
-	text	   *json;
-
-	tsdb_buffer_init(&out, arena, 1024);
-	if (refused != NULL)
-		write_error(&out, tsdb_str(query->text), refused);
-	else if (pgtsdb_query_run(query, GetActiveSnapshot(), arena, &result, &error) != TSDB_OK)
-		write_error(&out, tsdb_str(query->text), &error);
-	else
-		tsdb_json_query_result(&out, &pgtsdb_env, result);
-	if (!AllocSizeIsValid(out.len + VARHDRSZ))
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("answer of %zu bytes is too long", out.len),
-				 errhint("Ask for fewer series or a longer step, or use tsdb.promql().")));
-	json = cstring_to_text_with_len((const char *) out.data, out.len);
-	MemoryContextDelete(context);
-	PG_RETURN_TEXT_P(json);
-}
-
-/* In the words of the HTTP API. */
+/* Whether one of the first n arguments is null, without which there is no question. */
 static bool
-check_range(const PgtsdbQuery *query, TsdbError *error)
+has_null(FunctionCallInfo fcinfo, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (PG_ARGISNULL(i))
+			return true;
+	return false;
+}
+
+static bool
+check_limit(PgtsdbAnswer *answer, int32 limit)
+{
+	if (limit < 0)
+		pgtsdb_answer_bad_data(answer, "limit", "limit must be non-negative");
+	return limit >= 0;
+}
+
+static bool
+check_range(PgtsdbAnswer *answer, const PgtsdbQuery *query)
 {
 	if (query->end < query->start)
-		tsdb_fail(error, TSDB_ERR_INPUT, "invalid parameter \"end\": end timestamp must not be before start timestamp");
+		pgtsdb_answer_bad_data(answer, "end", "end timestamp must not be before start time");
 	else if (query->step <= 0)
-		tsdb_fail(error, TSDB_ERR_INPUT, "invalid parameter \"step\": zero or negative query resolution step widths are"
-				  " not accepted. Try a positive integer");
+		pgtsdb_answer_bad_data(answer, "step", "zero or negative query resolution step widths are not accepted."
+							   " Try a positive integer");
 	else if (pgtsdb_query_max_points > 0 && (query->end - query->start) / query->step > pgtsdb_query_max_points)
-		tsdb_fail(error, TSDB_ERR_INPUT, "exceeded maximum resolution of %s points per timeseries."
-				  " Try decreasing the query resolution (?step=XX)", in_thousands(pgtsdb_query_max_points));
+		pgtsdb_answer_bad_data(answer, NULL, psprintf("exceeded maximum resolution of %s points per timeseries."
+													  " Try decreasing the query resolution (?step=XX)",
+													  in_thousands(pgtsdb_query_max_points)));
 	else
 		return true;
 	return false;
@@ -104,13 +105,31 @@ in_thousands(int number)
 }
 
 static void
-write_error(TsdbBuffer *out, TsdbStr query, const TsdbError *error)
+answer_query(PgtsdbAnswer *answer, const PgtsdbQuery *query, int32 limit)
 {
-	TsdbBuffer	message;
+	TsdbQueryResult *result;
+	TsdbError	error;
 
-	tsdb_buffer_init(&message, out->arena, 256);
-	if (error->code == TSDB_ERR_SYNTAX)
-		tsdb_buffer_append_str(&message, TSDB_STR("invalid parameter \"query\": "));
-	tsdb_promql_error_text(&message, query, error);
-	tsdb_json_error(out, pgtsdb_api_error_type(error->code), (TsdbStr) {(const char *) message.data, message.len});
+	if (pgtsdb_query_run(query, GetActiveSnapshot(), answer->arena, &result, &error) != TSDB_OK)
+	{
+		pgtsdb_answer_error(answer, error.code == TSDB_ERR_SYNTAX ? "query" : NULL, tsdb_str(query->text), &error);
+		return;
+	}
+	if (limit > 0 && result->n_series > limit)
+		cut_result(answer->arena, result, limit);
+	tsdb_json_query_result(&answer->json, &pgtsdb_env, result);
+}
+
+/* The warning comes first, since not all of them are shown. */
+static void
+cut_result(TsdbArena *arena, TsdbQueryResult *result, size_t limit)
+{
+	TsdbStr    *warnings = TSDB_NEW_ARRAY(arena, TsdbStr, result->n_warnings + 1);
+
+	warnings[0] = TSDB_STR(TSDB_JSON_TRUNCATED);
+	for (size_t i = 0; i < result->n_warnings; i++)
+		warnings[i + 1] = result->warnings[i];
+	result->warnings = warnings;
+	result->n_warnings++;
+	result->n_series = limit;
 }

@@ -26,7 +26,7 @@ PG_FUNCTION_INFO_V1(pgtsdb_sql_promql_range);
 Datum
 pgtsdb_sql_promql_instant(PG_FUNCTION_ARGS)
 {
-	PgtsdbQuery query = pgtsdb_query_of_arguments(fcinfo);
+	PgtsdbQuery query = pgtsdb_query_of_arguments(fcinfo, false);
 
 	answer_query(fcinfo, &query);
 	return (Datum) 0;
@@ -36,7 +36,7 @@ pgtsdb_sql_promql_instant(PG_FUNCTION_ARGS)
 Datum
 pgtsdb_sql_promql_range(PG_FUNCTION_ARGS)
 {
-	PgtsdbQuery query = pgtsdb_query_of_arguments(fcinfo);
+	PgtsdbQuery query = pgtsdb_query_of_arguments(fcinfo, true);
 
 	pgtsdb_check_time_order(query.start, query.end);
 	if (query.step <= 0)

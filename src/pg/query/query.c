@@ -23,7 +23,7 @@ pgtsdb_query_run(const PgtsdbQuery *query, Snapshot snapshot, TsdbArena *arena, 
 		.start = query->start,
 		.end = query->end,
 		.step = query->step,
-		.lookback = pgtsdb_query_lookback,
+		.lookback = query->lookback > 0 ? query->lookback : pgtsdb_query_lookback,
 		.max_samples = pgtsdb_query_max_samples,
 		.max_series = pgtsdb_query_max_series,
 		.query = tsdb_str(query->text)
@@ -52,7 +52,7 @@ check_depth(const TsdbExpr *expr, TsdbError *error)
 }
 
 PgtsdbQuery
-pgtsdb_query_of_arguments(FunctionCallInfo fcinfo)
+pgtsdb_query_of_arguments(FunctionCallInfo fcinfo, bool is_range)
 {
 	PgtsdbQuery query = {
 		.tenant = pgtsdb_current_tenant(PGTSDB_READ),
@@ -61,12 +61,18 @@ pgtsdb_query_of_arguments(FunctionCallInfo fcinfo)
 	};
 
 	query.end = query.start;
-	if (PG_NARGS() > 2)
+	if (is_range)
 	{
 		query.end = pgtsdb_timestamp_to_ms(PG_GETARG_TIMESTAMPTZ(2));
 		query.step = pgtsdb_step_to_ms(PG_GETARG_INTERVAL_P(3));
 	}
 	return query;
+}
+
+int64
+pgtsdb_lookback_argument(FunctionCallInfo fcinfo, int n)
+{
+	return PG_ARGISNULL(n) ? 0 : Max(pgtsdb_step_to_ms(PG_GETARG_INTERVAL_P(n)), 0);
 }
 
 TsdbArena *

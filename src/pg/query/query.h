@@ -25,6 +25,7 @@ typedef struct PgtsdbQuery
 	int64		start;
 	int64		end;			/* of an instant query: equal to start */
 	int64		step;			/* 0: an instant query, whose result may be a scalar, string, vector or matrix */
+	int64		lookback;		/* 0: pgtsdb.query_lookback */
 } PgtsdbQuery;
 
 /* query.c */
@@ -38,10 +39,12 @@ extern TsdbStatus pgtsdb_query_run(const PgtsdbQuery *query, Snapshot snapshot, 
 								   TsdbQueryResult **result, TsdbError *error);
 
 /*
- * Of (query, time) or (query, start, end, step), the arguments of all SQL functions that evaluate; the
+ * Of (query, time) or (query, start, end, step), with which the arguments of all SQL functions that evaluate begin; the
  * current user may read the tenant, or this raises.
  */
-extern PgtsdbQuery pgtsdb_query_of_arguments(FunctionCallInfo fcinfo);
+extern PgtsdbQuery pgtsdb_query_of_arguments(FunctionCallInfo fcinfo, bool is_range);
+/* As Prometheus takes lookback_delta: what is not positive, or null, is the default. */
+extern int64 pgtsdb_lookback_argument(FunctionCallInfo fcinfo, int n);
 
 /* An arena in the context, limited by pgtsdb.query_memory_limit. */
 extern TsdbArena *pgtsdb_query_arena(MemoryContext context);
