@@ -74,6 +74,26 @@ UPDATE tsdb.head SET values = '\x0000';
 SELECT tsdb.api_label_values('n', '{skewed}', to_timestamp(1767600001), to_timestamp(1767600004));
 ROLLBACK;
 
+-- Whatever the range, no series with a sample in it is left out; and from head alone, none is too many.
+CREATE FUNCTION push_gaps(first int, last int) RETURNS SETOF jsonb LANGUAGE sql AS
+$$ SELECT tsdb.push(jsonb_build_object('samples', jsonb_agg(jsonb_build_object(
+              'metric', 'gaps', 'labels', jsonb_build_object('n', n::text), 'timestampMs', 1768000000000 + m * 60000, 'value', n))))
+     FROM generate_series(first, last) m, generate_series(1, 40) n WHERE hashint4(m * 41 + n) % 100 > 90 GROUP BY m ORDER BY m $$;
+CREATE VIEW differences AS
+SELECT count(*) AS ranges,
+       count(*) FILTER (WHERE EXISTS (SELECT labels FROM tsdb.samples('gaps', a, b) EXCEPT
+                                      SELECT * FROM jsonb_array_elements((tsdb.api_series('{gaps}', a, b)->'data')::jsonb))) AS with_missing,
+       count(*) FILTER (WHERE EXISTS (SELECT * FROM jsonb_array_elements((tsdb.api_series('{gaps}', a, b)->'data')::jsonb) EXCEPT
+                                      SELECT labels FROM tsdb.samples('gaps', a, b))) AS with_more
+  FROM generate_series(-60, 700, 17) start,
+       unnest(ARRAY['0', '1 min', '30 min', '5 hours']::interval[]) len,
+       LATERAL (SELECT to_timestamp(1768000000 + start * 60) AS a, to_timestamp(1768000000 + start * 60) + len AS b) r;
+SELECT count(*) FROM push_gaps(0, 600);
+SELECT * FROM differences;
+CALL tsdb.compact(true);
+SELECT count(*) FROM push_gaps(601, 640);
+SELECT ranges, with_missing FROM differences;
+
 -- A series that was deleted is gone.
 SELECT tsdb.delete_series('beside{n="2"}');
 SELECT tsdb.api_label_values('n', '{beside}');
