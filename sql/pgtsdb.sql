@@ -298,17 +298,30 @@ CREATE FUNCTION tsdb.samples(selector text, "start" timestamptz, "end" timestamp
     AS 'MODULE_PATHNAME', 'pgtsdb_sql_samples' LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 10000 SUPPORT tsdb.promql_support;
 COMMENT ON FUNCTION tsdb.samples(text, timestamptz, timestamptz) IS 'the stored samples of the series that match, from start to end, both inclusive';
 
+CREATE FUNCTION tsdb.explain(query text, at timestamptz DEFAULT pg_catalog.now(), run boolean DEFAULT false)
+    RETURNS TABLE ("QUERY PLAN" text)
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_explain_instant' LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 10;
+COMMENT ON FUNCTION tsdb.explain(text, timestamptz, boolean) IS
+    'how a PromQL query at one time is evaluated; with run it is, and each node has its series, points and time, each selector what it read';
+
+CREATE FUNCTION tsdb.explain(query text, "start" timestamptz, "end" timestamptz, step interval, run boolean DEFAULT false)
+    RETURNS TABLE ("QUERY PLAN" text)
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_explain_range' LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 10;
+COMMENT ON FUNCTION tsdb.explain(text, timestamptz, timestamptz, interval, boolean) IS
+    'the same for every step from start to end';
+
 CREATE FUNCTION tsdb.api_query(query text, "time" timestamptz DEFAULT pg_catalog.now(), lookback interval DEFAULT NULL,
-                               "limit" int4 DEFAULT 0) RETURNS json
+                               "limit" int4 DEFAULT 0, stats boolean DEFAULT false) RETURNS json
     AS 'MODULE_PATHNAME', 'pgtsdb_sql_api_query' LANGUAGE C STABLE PARALLEL SAFE;
-COMMENT ON FUNCTION tsdb.api_query(text, timestamptz, interval, int4) IS
-    'answer of the Prometheus API to an instant query; lookback is its lookback_delta, limit 0 means all series';
+COMMENT ON FUNCTION tsdb.api_query(text, timestamptz, interval, int4, boolean) IS
+    'answer of the Prometheus API to an instant query; lookback is its lookback_delta, limit 0 means all series, stats adds times and samples';
 
 CREATE FUNCTION tsdb.api_query_range(query text, "start" timestamptz, "end" timestamptz, step interval,
-                                     lookback interval DEFAULT NULL, "limit" int4 DEFAULT 0) RETURNS json
+                                     lookback interval DEFAULT NULL, "limit" int4 DEFAULT 0,
+                                     stats boolean DEFAULT false) RETURNS json
     AS 'MODULE_PATHNAME', 'pgtsdb_sql_api_query_range' LANGUAGE C STABLE PARALLEL SAFE;
-COMMENT ON FUNCTION tsdb.api_query_range(text, timestamptz, timestamptz, interval, interval, int4) IS
-    'answer of the Prometheus API to a range query; lookback is its lookback_delta, limit 0 means all series';
+COMMENT ON FUNCTION tsdb.api_query_range(text, timestamptz, timestamptz, interval, interval, int4, boolean) IS
+    'answer of the Prometheus API to a range query; lookback is its lookback_delta, limit 0 means all series, stats adds times and samples';
 
 CREATE FUNCTION tsdb.api_series(matches text[], "start" timestamptz DEFAULT NULL, "end" timestamptz DEFAULT NULL,
                                 "limit" int4 DEFAULT 0) RETURNS json

@@ -17,6 +17,7 @@ typedef struct ServerArena
 	TsdbArena	arena;			/* first: the core sees only this */
 	MemoryContext context;
 	Size		held;			/* by this arena and its children */
+	Size		peak;			/* the most of that so far */
 	Size		max_bytes;
 	const char *setting;
 } ServerArena;
@@ -38,6 +39,7 @@ acquire(TsdbArena *arena, size_t bytes)
 				 errmsg("request for %zu bytes of memory is too large", bytes)));
 	block = MemoryContextAllocHuge(server->context, bytes);
 	server->held += bytes;
+	server->peak = Max(server->peak, server->held);
 	return block;
 }
 
@@ -63,6 +65,12 @@ pgtsdb_arena_create(MemoryContext context, Size max_bytes, const char *setting)
 	server->arena.context = server;
 	server->arena.block_size = ARENA_BLOCK_BYTES;
 	return &server->arena;
+}
+
+Size
+pgtsdb_arena_peak(const TsdbArena *arena)
+{
+	return ((const ServerArena *) arena->context)->peak;
 }
 
 static void

@@ -15,6 +15,8 @@
  * limit; else exceeding it is ERRCODE_PROGRAM_LIMIT_EXCEEDED and the hint names the setting.
  */
 extern TsdbArena *pgtsdb_arena_create(MemoryContext context, Size max_bytes, const char *setting);
+/* The most that it and its children have held at one time. */
+extern Size pgtsdb_arena_peak(const TsdbArena *arena);
 
 /* TsdbEnv whose interrupt() is CHECK_FOR_INTERRUPTS(). */
 extern const TsdbEnv pgtsdb_env;

@@ -113,12 +113,27 @@ START_TEST(scalars_and_strings)
 {
 	TsdbQueryResult result = {.type = TSDB_VALUE_SCALAR, .t = 1500, .scalar = 1e21};
 
-	tsdb_json_query_result(&out, NULL, &result);
+	tsdb_json_query_result(&out, NULL, &result, false);
 	expect("{\"status\":\"success\",\"data\":{\"resultType\":\"scalar\","
 		   "\"result\":[1.500,\"1000000000000000000000\"]}}");
 	result = (TsdbQueryResult){.type = TSDB_VALUE_STRING, .t = 0, .string = TSDB_STR("a<\"b\"")};
-	tsdb_json_query_result(&out, NULL, &result);
+	tsdb_json_query_result(&out, NULL, &result, false);
 	expect("{\"status\":\"success\",\"data\":{\"resultType\":\"string\",\"result\":[0,\"a\\u003c\\\"b\\\"\"]}}");
+}
+END_TEST
+
+START_TEST(statistics_stand_in_the_data)
+{
+	TsdbQueryResult result = {
+		.type = TSDB_VALUE_SCALAR, .t = 0, .scalar = 2,
+		.stats = {.total_samples = 12, .peak_samples = 7, .prepare_ns = 500000000, .eval_ns = 1000000000, .sort_ns = 250000000}
+	};
+
+	tsdb_json_query_result(&out, NULL, &result, true);
+	expect("{\"status\":\"success\",\"data\":{\"resultType\":\"scalar\",\"result\":[0,\"2\"],\"stats\":{"
+		   "\"timings\":{\"evalTotalTime\":1.5,\"resultSortTime\":0.25,\"queryPreparationTime\":0.5,\"innerEvalTime\":1,"
+		   "\"execQueueTime\":0,\"execTotalTime\":1.5},"
+		   "\"samples\":{\"totalQueryableSamples\":12,\"peakSamples\":7}}}}");
 }
 END_TEST
 
@@ -133,12 +148,12 @@ START_TEST(vectors)
 	};
 	TsdbQueryResult result = {.type = TSDB_VALUE_VECTOR, .t = t, .series = series, .n_series = 2};
 
-	tsdb_json_query_result(&out, NULL, &result);
+	tsdb_json_query_result(&out, NULL, &result, false);
 	expect("{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":["
 		   "{\"metric\":{\"__name__\":\"up\",\"job\":\"a<b\"},\"value\":[1435781451.781,\"1\"]},"
 		   "{\"metric\":{},\"value\":[1435781451.781,\"NaN\"]}]}}");
 	result.n_series = 0;
-	tsdb_json_query_result(&out, NULL, &result);
+	tsdb_json_query_result(&out, NULL, &result, false);
 	expect("{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[]}}");
 }
 END_TEST
@@ -150,7 +165,7 @@ START_TEST(matrices)
 	TsdbSeriesData series[] = {{labels_of("x"), 3, t, v}, {labels_of("y"), 0, NULL, NULL}};
 	TsdbQueryResult result = {.type = TSDB_VALUE_MATRIX, .series = series, .n_series = 2};
 
-	tsdb_json_query_result(&out, NULL, &result);
+	tsdb_json_query_result(&out, NULL, &result, false);
 	expect("{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":["
 		   "{\"metric\":{\"__name__\":\"x\"},\"values\":[[0,\"1\"],[15,\"2.5\"],[30,\"+Inf\"]]},"
 		   "{\"metric\":{\"__name__\":\"y\"}}]}}");
@@ -165,7 +180,7 @@ START_TEST(annotations_are_cut_at_ten)
 
 	for (size_t i = 0; i < TSDB_COUNT(texts); i++)
 		texts[i] = TSDB_STR("w>");
-	tsdb_json_query_result(&out, NULL, &result);
+	tsdb_json_query_result(&out, NULL, &result, false);
 	expect("{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[]},\"warnings\":["
 		   "\"w\\u003e\",\"w\\u003e\",\"w\\u003e\",\"w\\u003e\",\"w\\u003e\","
 		   "\"w\\u003e\",\"w\\u003e\",\"w\\u003e\",\"w\\u003e\",\"w\\u003e\","
@@ -173,7 +188,7 @@ START_TEST(annotations_are_cut_at_ten)
 	result.n_warnings = 10;
 	result.infos = texts;
 	result.n_infos = 11;
-	tsdb_json_query_result(&out, NULL, &result);
+	tsdb_json_query_result(&out, NULL, &result, false);
 	ck_assert_ptr_null(strstr(tsdb_buffer_cstring(&out), "warning annotations"));
 	ck_assert_ptr_nonnull(strstr(tsdb_buffer_cstring(&out), "\"1 more info annotations omitted\"]}"));
 }
@@ -287,7 +302,7 @@ START_TEST(interrupts_are_polled_per_series)
 	TsdbSeriesData series[] = {{labels_of("a"), 1, &t, &v}, {labels_of("b"), 1, &t, &v}, {labels_of("c"), 1, &t, &v}};
 	TsdbQueryResult result = {.type = TSDB_VALUE_MATRIX, .series = series, .n_series = 3};
 
-	tsdb_json_query_result(&out, &env, &result);
+	tsdb_json_query_result(&out, &env, &result, false);
 	ck_assert_int_eq(polls, 3);
 }
 END_TEST
@@ -313,6 +328,7 @@ json_suite(void)
 	tcase_add_checked_fixture(results, setup, teardown);
 	tcase_add_checked_fixture(results, start_output, NULL);
 	tcase_add_test(results, scalars_and_strings);
+	tcase_add_test(results, statistics_stand_in_the_data);
 	tcase_add_test(results, vectors);
 	tcase_add_test(results, matrices);
 	tcase_add_test(results, annotations_are_cut_at_ten);

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "core/promql/eval_internal.h"
+#include "core/promql/explain.h"
 #include "core/promql/memory_source.h"
 #include "core/promql/parser.h"
 
@@ -204,6 +205,56 @@ START_TEST(steps_are_counted)
 	ck_assert_uint_eq(tsdb_promql_steps(10, 10, 0), 1);
 	ck_assert_uint_eq(tsdb_promql_steps(10, 9, 1), 0);
 	ck_assert_uint_eq(tsdb_promql_steps(INT64_MIN, INT64_MAX, INT64_MAX), 3);
+}
+END_TEST
+
+/* ---- figures ---- */
+
+/* Nanoseconds, one million at each look. */
+static int64_t
+tick(void *context)
+{
+	return *(int64_t *) context += 1000000;
+}
+
+static const char *
+explain(Bench *bench, const char *query)
+{
+	TsdbExpr   *expr;
+	TsdbBuffer	out;
+
+	ck_assert_int_eq(tsdb_promql_parse(&bench->work, tsdb_str(query), NULL, &expr, &bench->error), TSDB_OK);
+	bench->options.profile = true;
+	ck_assert_int_eq(tsdb_promql_eval(&bench->work, &bench->env, &bench->memory.source, &bench->options, expr,
+									  &bench->result, &bench->error), TSDB_OK);
+	tsdb_buffer_init(&out, &bench->work, 64);
+	tsdb_promql_explain(&out, expr);
+	return tsdb_buffer_cstring(&out);
+}
+
+START_TEST(each_node_is_measured)
+{
+	Bench		bench;
+	int64_t		now = 0;
+
+	bench_open(&bench);
+	add_fleet(&bench);
+	at(&bench, 300000, 600000, 60000);
+	bench.env = (TsdbEnv){NULL, &now, tick};
+	/* the time of rate() over four series is its own, the selector's is without it */
+	ck_assert_str_eq(explain(&bench, "(sum by (job) (rate(requests_total[5m]))) + on (job) group_left sum by (job) (load @ 60)"),
+					 "Binary + on (job) group_left ()  (series=2 points=12 time=21.000 ms)\n"
+					 "  ->  Aggregate sum by (job)  (series=2 points=12 time=13.000 ms)\n"
+					 "        ->  Function rate  (series=4 points=24 time=11.000 ms)\n"
+					 "              ->  Range Selector requests_total[5m]  (series=4 points=160 time=5.000 ms)\n"
+					 "                    Read: 4 series, 0 chunks, 0 head rows, 160 samples\n"
+					 "  ->  Aggregate sum by (job)  (series=2 points=2 time=3.000 ms)\n"
+					 "        ->  Selector load @ 60.000  (series=4 points=4 time=1.000 ms)\n"
+					 "              Read: 4 series, 0 chunks, 0 head rows, 20 samples");
+	ck_assert_uint_eq(bench.result->stats.source.samples, 180);
+	/* 6 windows of 20 samples for each of 4 series, and 4 samples at one time */
+	ck_assert_uint_eq(bench.result->stats.total_samples, 6 * 20 * 4 + 4);
+	bench_close(&bench);
 }
 END_TEST
 
@@ -761,6 +812,7 @@ promql_eval_suite(void)
 	tcase_add_test(results, steps_are_counted);
 	suite_add_tcase(suite, results);
 
+	tcase_add_test(limits, each_node_is_measured);
 	tcase_add_test(limits, samples_are_limited);
 	tcase_add_test(limits, series_are_limited);
 	tcase_add_test(limits, far_times_are_harmless);

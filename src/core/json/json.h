@@ -43,7 +43,7 @@ extern void tsdb_json_labels(TsdbBuffer *buffer, TsdbLabels labels);
  * {"status":"success","data":{"resultType":..,"result":..},"warnings":[..],"infos":[..]}
  * env may be NULL.
  */
-extern void tsdb_json_query_result(TsdbBuffer *buffer, const TsdbEnv *env, const TsdbQueryResult *result);
+extern void tsdb_json_query_result(TsdbBuffer *buffer, const TsdbEnv *env, const TsdbQueryResult *result, bool with_stats);
 /* {"status":"error","errorType":"bad_data","error":"text"} */
 extern void tsdb_json_error(TsdbBuffer *buffer, const char *type, TsdbStr text);
 

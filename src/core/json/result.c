@@ -118,12 +118,41 @@ append_annotations(TsdbBuffer *buffer, const char *key, const char *kind, const 
 	tsdb_buffer_u8(buffer, ']');
 }
 
+static void
+append_seconds(TsdbBuffer *buffer, const char *key, int64_t ns)
+{
+	char		text[TSDB_NUMBER_MAX];
+
+	tsdb_format_json_double(text, (double) ns / 1e9);
+	append_text(buffer, key);
+	append_text(buffer, text);
+}
+
+/* What ?stats= asks for.  Nothing waits in a queue here. */
+static void
+append_stats(TsdbBuffer *buffer, const TsdbEvalStats *stats)
+{
+	int64_t		total = stats->prepare_ns + stats->eval_ns;
+
+	append_text(buffer, ",\"stats\":{\"timings\":{");
+	append_seconds(buffer, "\"evalTotalTime\":", total);
+	append_seconds(buffer, ",\"resultSortTime\":", stats->sort_ns);
+	append_seconds(buffer, ",\"queryPreparationTime\":", stats->prepare_ns);
+	append_seconds(buffer, ",\"innerEvalTime\":", stats->eval_ns);
+	append_seconds(buffer, ",\"execQueueTime\":", 0);
+	append_seconds(buffer, ",\"execTotalTime\":", total);
+	tsdb_buffer_printf(buffer, "},\"samples\":{\"totalQueryableSamples\":%llu,\"peakSamples\":%llu}}",
+					   (unsigned long long) stats->total_samples, (unsigned long long) stats->peak_samples);
+}
+
 void
-tsdb_json_query_result(TsdbBuffer *buffer, const TsdbEnv *env, const TsdbQueryResult *result)
+tsdb_json_query_result(TsdbBuffer *buffer, const TsdbEnv *env, const TsdbQueryResult *result, bool with_stats)
 {
 	tsdb_buffer_printf(buffer, "{\"status\":\"success\",\"data\":{\"resultType\":\"%s\",\"result\":",
 					   tsdb_value_type_name(result->type));
 	append_result(buffer, env, result);
+	if (with_stats)
+		append_stats(buffer, &result->stats);
 	tsdb_buffer_u8(buffer, '}');
 	append_annotations(buffer, "warnings", "warning", result->warnings, result->n_warnings);
 	append_annotations(buffer, "infos", "info", result->infos, result->n_infos);

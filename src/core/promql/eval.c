@@ -294,7 +294,12 @@ rows_result(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, TsdbQuery
 	TRY(tsdb_eval_expr(ev, expr, grid, &matrix));
 	TRY(drop_delayed_names(ev, &matrix));
 	if (!matrix.in_order || result->type == TSDB_VALUE_MATRIX)
+	{
+		int64_t		start = tsdb_clock(ev->env);
+
 		tsdb_eval_sort_rows(ev, &matrix);
+		ev->stats.sort_ns = tsdb_clock(ev->env) - start;
+	}
 	times = TSDB_NEW_ARRAY(ev->arena, int64_t, grid->n);
 	for (size_t step = 0; step < grid->n; step++)
 		times[step] = grid_time(grid, step);
@@ -465,6 +470,7 @@ tsdb_promql_eval(TsdbArena *arena, const TsdbEnv *env, TsdbSeriesSource *source,
 		.error = error
 	};
 	TsdbSourceStats before = source->stats;
+	int64_t		started = tsdb_clock(env);
 
 	if (ev.options.lookback == 0)
 		ev.options.lookback = TSDB_DEFAULT_LOOKBACK_MS;
@@ -481,6 +487,7 @@ tsdb_promql_eval(TsdbArena *arena, const TsdbEnv *env, TsdbSeriesSource *source,
 	TRY(options->step == 0 ? instant_query(&ev, expr, *result) : range_query(&ev, expr, *result));
 	tsdb_eval_notes_result(&ev, *result);
 	tsdb_source_stats_add(&ev.stats.source, &source->stats, &before);
+	ev.stats.eval_ns = tsdb_clock(env) - started;
 	(*result)->stats = ev.stats;
 	tsdb_arena_free(ev.scratch);
 	return TSDB_OK;

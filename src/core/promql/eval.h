@@ -54,6 +54,9 @@ typedef struct TsdbEvalStats
 	uint64_t	total_samples;	/* that steps have looked at, each time: Prometheus's totalQueryableSamples */
 	uint64_t	peak_samples;	/* held at one time */
 	TsdbSourceStats source;
+	int64_t		prepare_ns;		/* parsing; for the caller to fill in */
+	int64_t		eval_ns;		/* by the environment's clock, the sorting of the result included */
+	int64_t		sort_ns;
 } TsdbEvalStats;
 
 /*

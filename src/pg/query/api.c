@@ -18,13 +18,13 @@ static bool has_null(FunctionCallInfo fcinfo, int n);
 static bool check_limit(PgtsdbAnswer *answer, int32 limit);
 static bool check_range(PgtsdbAnswer *answer, const PgtsdbQuery *query);
 static char *in_thousands(int number);
-static void answer_query(PgtsdbAnswer *answer, const PgtsdbQuery *query, int32 limit);
+static void answer_query(PgtsdbAnswer *answer, const PgtsdbQuery *query, int32 limit, bool with_stats);
 static void cut_result(TsdbArena *arena, TsdbQueryResult *result, size_t limit);
 
 PG_FUNCTION_INFO_V1(pgtsdb_sql_api_query);
 PG_FUNCTION_INFO_V1(pgtsdb_sql_api_query_range);
 
-/* tsdb.api_query(query text, "time" timestamptz, lookback interval, "limit" int4); the last two may be null */
+/* tsdb.api_query(query text, "time" timestamptz, lookback interval, "limit" int4, stats boolean); the last three may be null */
 Datum
 pgtsdb_sql_api_query(PG_FUNCTION_ARGS)
 {
@@ -38,11 +38,14 @@ pgtsdb_sql_api_query(PG_FUNCTION_ARGS)
 	query.lookback = pgtsdb_lookback_argument(fcinfo, 2);
 	pgtsdb_answer_begin(&answer);
 	if (check_limit(&answer, limit))
-		answer_query(&answer, &query, limit);
+		answer_query(&answer, &query, limit, pgtsdb_bool_argument(fcinfo, 4));
 	return pgtsdb_answer_finish(&answer);
 }
 
-/* tsdb.api_query_range(query text, "start" timestamptz, "end" timestamptz, step interval, lookback interval, "limit" int4) */
+/*
+ * tsdb.api_query_range(query text, "start" timestamptz, "end" timestamptz, step interval, lookback interval, "limit" int4,
+ * stats boolean)
+ */
 Datum
 pgtsdb_sql_api_query_range(PG_FUNCTION_ARGS)
 {
@@ -56,7 +59,7 @@ pgtsdb_sql_api_query_range(PG_FUNCTION_ARGS)
 	query.lookback = pgtsdb_lookback_argument(fcinfo, 4);
 	pgtsdb_answer_begin(&answer);
 	if (check_limit(&answer, limit) && check_range(&answer, &query))
-		answer_query(&answer, &query, limit);
+		answer_query(&answer, &query, limit, pgtsdb_bool_argument(fcinfo, 6));
 	return pgtsdb_answer_finish(&answer);
 }
 
@@ -105,7 +108,7 @@ in_thousands(int number)
 }
 
 static void
-answer_query(PgtsdbAnswer *answer, const PgtsdbQuery *query, int32 limit)
+answer_query(PgtsdbAnswer *answer, const PgtsdbQuery *query, int32 limit, bool with_stats)
 {
 	TsdbQueryResult *result;
 	TsdbError	error;
@@ -117,7 +120,7 @@ answer_query(PgtsdbAnswer *answer, const PgtsdbQuery *query, int32 limit)
 	}
 	if (limit > 0 && result->n_series > limit)
 		cut_result(answer->arena, result, limit);
-	tsdb_json_query_result(&answer->json, &pgtsdb_env, result);
+	tsdb_json_query_result(&answer->json, &pgtsdb_env, result, with_stats);
 }
 
 /* The warning comes first, since not all of them are shown. */

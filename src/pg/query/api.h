@@ -36,5 +36,7 @@ extern void pgtsdb_answer_bad_data(PgtsdbAnswer *answer, const char *parameter, 
 
 /* The integer argument, `otherwise` when it is null. */
 extern int32 pgtsdb_int_argument(FunctionCallInfo fcinfo, int n, int32 otherwise);
+/* The boolean argument, false when it is null. */
+extern bool pgtsdb_bool_argument(FunctionCallInfo fcinfo, int n);
 
 #endif							/* PGTSDB_API_H */

@@ -68,3 +68,9 @@ pgtsdb_int_argument(FunctionCallInfo fcinfo, int n, int32 otherwise)
 {
 	return PG_ARGISNULL(n) ? otherwise : PG_GETARG_INT32(n);
 }
+
+bool
+pgtsdb_bool_argument(FunctionCallInfo fcinfo, int n)
+{
+	return !PG_ARGISNULL(n) && PG_GETARG_BOOL(n);
+}

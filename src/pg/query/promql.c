@@ -38,11 +38,7 @@ pgtsdb_sql_promql_range(PG_FUNCTION_ARGS)
 {
 	PgtsdbQuery query = pgtsdb_query_of_arguments(fcinfo, true);
 
-	pgtsdb_check_time_order(query.start, query.end);
-	if (query.step <= 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("step must be at least one millisecond")));
+	pgtsdb_check_steps(&query);
 	answer_query(fcinfo, &query);
 	return (Datum) 0;
 }

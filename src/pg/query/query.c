@@ -19,6 +19,32 @@ static TsdbStatus check_depth(const TsdbExpr *expr, TsdbError *error);
 TsdbStatus
 pgtsdb_query_run(const PgtsdbQuery *query, Snapshot snapshot, TsdbArena *arena, TsdbQueryResult **result, TsdbError *error)
 {
+	int64		start = tsdb_clock(&pgtsdb_env);
+	int64		parsed;
+	TsdbExpr   *expr;
+	TsdbStatus	status = pgtsdb_query_parse(query, arena, &expr, error);
+
+	if (status != TSDB_OK)
+		return status;
+	parsed = tsdb_clock(&pgtsdb_env);
+	status = pgtsdb_query_evaluate(query, snapshot, arena, expr, false, result, error);
+	if (status == TSDB_OK)
+		(*result)->stats.prepare_ns = parsed - start;
+	return status;
+}
+
+TsdbStatus
+pgtsdb_query_parse(const PgtsdbQuery *query, TsdbArena *arena, TsdbExpr **expr, TsdbError *error)
+{
+	TsdbStatus	status = tsdb_promql_parse(arena, tsdb_str(query->text), NULL, expr, error);
+
+	return status == TSDB_OK ? check_depth(*expr, error) : status;
+}
+
+TsdbStatus
+pgtsdb_query_evaluate(const PgtsdbQuery *query, Snapshot snapshot, TsdbArena *arena, TsdbExpr *expr, bool profile,
+					  TsdbQueryResult **result, TsdbError *error)
+{
 	TsdbEvalOptions options = {
 		.start = query->start,
 		.end = query->end,
@@ -26,16 +52,10 @@ pgtsdb_query_run(const PgtsdbQuery *query, Snapshot snapshot, TsdbArena *arena, 
 		.lookback = query->lookback > 0 ? query->lookback : pgtsdb_query_lookback,
 		.max_samples = pgtsdb_query_max_samples,
 		.max_series = pgtsdb_query_max_series,
-		.query = tsdb_str(query->text)
+		.query = tsdb_str(query->text),
+		.profile = profile
 	};
-	TsdbExpr   *expr;
-	TsdbStatus	status;
 
-	status = tsdb_promql_parse(arena, options.query, NULL, &expr, error);
-	if (status == TSDB_OK)
-		status = check_depth(expr, error);
-	if (status != TSDB_OK)
-		return status;
 	return tsdb_promql_eval(arena, &pgtsdb_env, pgtsdb_storage_source(query->tenant, snapshot, arena), &options, expr,
 							result, error);
 }
@@ -67,6 +87,16 @@ pgtsdb_query_of_arguments(FunctionCallInfo fcinfo, bool is_range)
 		query.step = pgtsdb_step_to_ms(PG_GETARG_INTERVAL_P(3));
 	}
 	return query;
+}
+
+void
+pgtsdb_check_steps(const PgtsdbQuery *query)
+{
+	pgtsdb_check_time_order(query->start, query->end);
+	if (query->step <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("step must be at least one millisecond")));
 }
 
 int64

@@ -16,6 +16,7 @@
 #include "pg/times.h"
 
 typedef struct TsdbQueryResult TsdbQueryResult;	/* core/promql/eval.h */
+typedef struct TsdbExpr TsdbExpr;	/* core/promql/ast.h */
 
 /* Milliseconds since 1970 throughout. */
 typedef struct PgtsdbQuery
@@ -37,12 +38,18 @@ typedef struct PgtsdbQuery
  */
 extern TsdbStatus pgtsdb_query_run(const PgtsdbQuery *query, Snapshot snapshot, TsdbArena *arena,
 								   TsdbQueryResult **result, TsdbError *error);
+/* Its two steps; with `profile` the figures of each node are left in the tree. */
+extern TsdbStatus pgtsdb_query_parse(const PgtsdbQuery *query, TsdbArena *arena, TsdbExpr **expr, TsdbError *error);
+extern TsdbStatus pgtsdb_query_evaluate(const PgtsdbQuery *query, Snapshot snapshot, TsdbArena *arena, TsdbExpr *expr,
+										bool profile, TsdbQueryResult **result, TsdbError *error);
 
 /*
  * Of (query, time) or (query, start, end, step), with which the arguments of all SQL functions that evaluate begin; the
  * current user may read the tenant, or this raises.
  */
 extern PgtsdbQuery pgtsdb_query_of_arguments(FunctionCallInfo fcinfo, bool is_range);
+/* Raises for the steps of a range query that cannot be. */
+extern void pgtsdb_check_steps(const PgtsdbQuery *query);
 /* As Prometheus takes lookback_delta: what is not positive, or null, is the default. */
 extern int64 pgtsdb_lookback_argument(FunctionCallInfo fcinfo, int n);
 
