@@ -121,6 +121,36 @@ START_TEST(bad_text_names_the_place)
 }
 END_TEST
 
+START_TEST(a_label_is_found_in_encoded_bytes)
+{
+	char		text[400];
+	TsdbLabels	labels;
+	TsdbBuffer	bytes;
+
+	snprintf(text, sizeof(text), "up{a=\"1\", job=\"%0200d\", z=\"\xc3\xa9\"}", 7);
+	labels = parsed(text);
+	tsdb_buffer_init(&bytes, &arena, 0);
+	tsdb_labels_encode(&bytes, labels);
+	for (size_t i = 0; i < labels.n; i++)
+		ck_assert(tsdb_str_equal(tsdb_labels_find(bytes.data, bytes.len, labels.pairs[i].name), labels.pairs[i].value));
+	ck_assert_ptr_null(tsdb_labels_find(bytes.data, bytes.len, TSDB_STR("jo")).data);
+	ck_assert_ptr_null(tsdb_labels_find(bytes.data, bytes.len, TSDB_STR("zz")).data);
+	/* of damaged bytes nothing behind their end is read, and what is found is a value of that label or less */
+	for (size_t len = 0; len < bytes.len; len++)
+	{
+		uint8_t    *part = tsdb_alloc(&arena, len);
+
+		memcpy(part, bytes.data, len);
+		for (size_t i = 0; i < labels.n; i++)
+		{
+			TsdbStr		value = tsdb_labels_find(part, len, labels.pairs[i].name);
+
+			ck_assert(value.data == NULL || tsdb_str_equal(value, labels.pairs[i].value));
+		}
+	}
+}
+END_TEST
+
 START_TEST(encoding_reads_back_and_nothing_else_does)
 {
 	TsdbLabels	labels = parsed("up{a=\"1\", b=\"\xc3\xa9\", job=\"x\"}");
@@ -244,6 +274,7 @@ labels_suite(void)
 	tcase_add_test(tests, quotes_escape_what_is_not_utf8);
 	tcase_add_test(tests, bad_text_names_the_place);
 	tcase_add_test(tests, encoding_reads_back_and_nothing_else_does);
+	tcase_add_test(tests, a_label_is_found_in_encoded_bytes);
 	tcase_add_test(tests, hash_is_that_of_the_encoding);
 	tcase_add_test(tests, order_is_that_of_prometheus);
 	tcase_add_test(tests, absent_label_is_the_empty_value);

@@ -51,22 +51,70 @@ append_sample(TsdbBuffer *buffer, const TsdbSeriesData *series)
 	tsdb_buffer_u8(buffer, '}');
 }
 
+/* Times as they stand in a list of points, written once for all series that have them. */
+typedef struct TimesText
+{
+	TsdbArena  *arena;			/* holds nothing else */
+	const int64_t *t;
+	size_t		n;
+	TsdbBuffer	text;			/* [1.5,[2.5, ... */
+	size_t	   *ends;			/* of each in the text */
+} TimesText;
+
 static void
-append_series(TsdbBuffer *buffer, const TsdbSeriesData *series)
+write_times(TimesText *times, const int64_t *t, size_t n)
+{
+	tsdb_arena_reset(times->arena);
+	times->t = t;
+	times->n = n;
+	times->ends = TSDB_NEW_ARRAY(times->arena, size_t, n);
+	tsdb_buffer_init(&times->text, times->arena, 16 * n);
+	for (size_t i = 0; i < n; i++)
+	{
+		tsdb_buffer_u8(&times->text, '[');
+		tsdb_json_timestamp(&times->text, t[i]);
+		tsdb_buffer_u8(&times->text, ',');
+		times->ends[i] = times->text.len;
+	}
+}
+
+static void
+append_points(TsdbBuffer *buffer, const TimesText *times, const double *v)
+{
+	size_t		start = 0;
+
+	for (size_t i = 0; i < times->n; i++)
+	{
+		if (i > 0)
+			tsdb_buffer_u8(buffer, ',');
+		tsdb_buffer_append(buffer, times->text.data + start, times->ends[i] - start);
+		tsdb_json_value(buffer, v[i]);
+		tsdb_buffer_u8(buffer, ']');
+		start = times->ends[i];
+	}
+}
+
+static void
+append_series(TsdbBuffer *buffer, TimesText *times, const TsdbSeriesData *series)
 {
 	append_text(buffer, "{\"metric\":");
 	tsdb_json_labels(buffer, series->labels);
-	for (size_t i = 0; i < series->n; i++)
+	if (series->n > 0)
 	{
-		append_text(buffer, i == 0 ? ",\"values\":[" : ",");
-		append_point(buffer, series->t[i], series->v[i]);
+		if (series->t != times->t || series->n != times->n)
+			write_times(times, series->t, series->n);
+		append_text(buffer, ",\"values\":[");
+		append_points(buffer, times, series->v);
+		tsdb_buffer_u8(buffer, ']');
 	}
-	append_text(buffer, series->n > 0 ? "]}" : "}");
+	tsdb_buffer_u8(buffer, '}');
 }
 
 static void
 append_list(TsdbBuffer *buffer, const TsdbEnv *env, const TsdbQueryResult *result)
 {
+	TimesText	times = {.arena = tsdb_arena_child(buffer->arena)};
+
 	tsdb_buffer_u8(buffer, '[');
 	for (size_t i = 0; i < result->n_series; i++)
 	{
@@ -76,9 +124,10 @@ append_list(TsdbBuffer *buffer, const TsdbEnv *env, const TsdbQueryResult *resul
 		if (result->type == TSDB_VALUE_VECTOR)
 			append_sample(buffer, &result->series[i]);
 		else
-			append_series(buffer, &result->series[i]);
+			append_series(buffer, &times, &result->series[i]);
 	}
 	tsdb_buffer_u8(buffer, ']');
+	tsdb_arena_free(times.arena);
 }
 
 static void
@@ -121,11 +170,8 @@ append_annotations(TsdbBuffer *buffer, const char *key, const char *kind, const 
 static void
 append_seconds(TsdbBuffer *buffer, const char *key, int64_t ns)
 {
-	char		text[TSDB_NUMBER_MAX];
-
-	tsdb_format_json_double(text, (double) ns / 1e9);
 	append_text(buffer, key);
-	append_text(buffer, text);
+	tsdb_json_number(buffer, (double) ns / 1e9);
 }
 
 /* What ?stats= asks for.  Nothing waits in a queue here. */

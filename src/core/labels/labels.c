@@ -365,23 +365,50 @@ tsdb_labels_view(TsdbArena *arena, const void *data, size_t len)
 	return (TsdbLabels){pairs, i};
 }
 
+/* Lengths below 128 are one byte; this is all that nearly every label takes. */
+static inline bool
+read_length(const uint8_t **at, const uint8_t *end, size_t *length)
+{
+	TsdbReader	reader;
+
+	if (tsdb_likely(*at < end && **at < 0x80))
+	{
+		*length = *(*at)++;
+		return *length <= (size_t) (end - *at);
+	}
+	reader = tsdb_reader(*at, (size_t) (end - *at));
+	*length = tsdb_read_varint(&reader);
+	*at = reader.cursor;
+	return !reader.failed && *length <= tsdb_reader_left(&reader);
+}
+
 TsdbStr
 tsdb_labels_find(const void *data, size_t len, TsdbStr name)
 {
-	TsdbReader	reader = tsdb_reader(data, len);
-	uint64_t	n;
+	const uint8_t *at = data;
+	const uint8_t *end = at + len;
+	size_t		n;
 
-	tsdb_read_u8(&reader);
-	n = tsdb_read_varint(&reader);
-	for (uint64_t i = 0; i < n; i++)
+	if (len == 0)
+		return (TsdbStr){NULL, 0};
+	at++;						/* the version */
+	if (!read_length(&at, end, &n))
+		return (TsdbStr){NULL, 0};
+	for (size_t i = 0; i < n; i++)
 	{
-		TsdbStr		at = read_text(&reader);
-		TsdbStr		value = read_text(&reader);
+		size_t		name_len;
+		size_t		value_len;
+		const uint8_t *found;
 
-		if (reader.failed)
+		if (!read_length(&at, end, &name_len))
 			break;
-		if (tsdb_str_equal(at, name))
-			return value;
+		found = at;
+		at += name_len;
+		if (!read_length(&at, end, &value_len))
+			break;
+		if (name_len == name.len && memcmp(found, name.data, name_len) == 0)
+			return (TsdbStr){(const char *) at, value_len};
+		at += value_len;
 	}
 	return (TsdbStr){NULL, 0};
 }
