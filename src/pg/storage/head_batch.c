@@ -2,11 +2,13 @@
  * head_batch.c
  *		Encoded rows of one part, on their way into tsdb.head.
  *
- * Rows are inserted in the order of the primary key, by one statement.  n
- * only keeps rows of one group and time apart: it comes from a counter in shared
- * memory, which starts anywhere after a restart, so a value may be taken.  Then
- * ON CONFLICT leaves the row out, RETURNING does not name it, and it is tried again
+ * Rows are inserted in the order of the primary key.  n only keeps rows of one group
+ * and time apart: it comes from a counter in shared memory, which starts anywhere
+ * after a restart, so a value may be taken.  Then the row is left out, and tried again
  * with another n.
+ *
+ * Where head is an ordinary table with its primary key and nothing else, rows go
+ * straight into it (head_insert.c); else, say with a trigger, by a statement.
  */
 #include "postgres.h"
 
@@ -18,6 +20,7 @@
 
 #include "pg/storage/catalogue.h"
 #include "pg/storage/head_batch.h"
+#include "pg/storage/head_insert.h"
 #include "pg/storage/statement.h"
 #include "pg/storage/storage_internal.h"
 #include "pg/types/types.h"
@@ -48,8 +51,9 @@ struct PgtsdbHeadBatch
 	((array) = (array) == NULL ? palloc_array(type, capacity) : repalloc_array(array, type, capacity))
 
 static void grow_batch(PgtsdbHeadBatch *batch);
-static uint64 insert_rows(const PgtsdbHeadBatch *batch);
-static void keep_missing(PgtsdbHeadBatch *batch);
+static void insert_rows(const PgtsdbHeadBatch *batch, bool *stored);
+static void insert_by_statement(const PgtsdbHeadBatch *batch, bool *stored);
+static void keep_missing(PgtsdbHeadBatch *batch, const bool *stored);
 static bool is_returned(const PgtsdbHeadBatch *batch, int i, uint64 returned);
 
 PgtsdbHeadBatch *
@@ -117,18 +121,15 @@ pgtsdb_head_batch_seen(PgtsdbHeadBatch *batch, int32 group_id, PgtsdbGroupHint *
 void
 pgtsdb_head_batch_insert(PgtsdbHeadBatch *batch)
 {
+	bool	   *stored = palloc(batch->n * sizeof(bool));
 	int			attempts = 0;
 
 	while (batch->n > 0)
 	{
 		for (int i = 0; i < batch->n; i++)
 			batch->ns[i] = (int16) (pg_atomic_fetch_add_u32(&batch->hints[i]->next_n, 1) & PG_INT16_MAX);
-		SPI_connect();
-		if (insert_rows(batch) == batch->n)
-			batch->n = 0;
-		else
-			keep_missing(batch);
-		SPI_finish();
+		insert_rows(batch, stored);
+		keep_missing(batch, stored);
 
 		if (batch->n > 0 && ++attempts == MAX_ATTEMPTS)
 			ereport(ERROR,
@@ -142,8 +143,29 @@ pgtsdb_head_batch_insert(PgtsdbHeadBatch *batch)
 			pg_atomic_write_u32(&batch->seen_hints[i]->seen_hour, 0);
 }
 
-static uint64
-insert_rows(const PgtsdbHeadBatch *batch)
+static void
+insert_rows(const PgtsdbHeadBatch *batch, bool *stored)
+{
+	PgtsdbHeadTuples tuples = {
+		.part = batch->part,
+		.n = batch->n,
+		.group_ids = batch->group_ids,
+		.times = batch->times,
+		.ns = batch->ns,
+		.flags = batch->flags,
+		.values = batch->values
+	};
+
+	if (pgtsdb_head_insert(&tuples, stored))
+		return;
+	SPI_connect();
+	insert_by_statement(batch, stored);
+	SPI_finish();
+}
+
+/* Rows come back in the order they went in, but for those that are left out. */
+static void
+insert_by_statement(const PgtsdbHeadBatch *batch, bool *stored)
 {
 	static PgtsdbStatement insert = {
 		"INSERT INTO tsdb.head (part, group_id, ts, n, flags, \"values\")"
@@ -153,32 +175,35 @@ insert_rows(const PgtsdbHeadBatch *batch)
 		SPI_OK_INSERT_RETURNING
 	};
 
-	return pgtsdb_statement_run(&insert, 6,
-								(Oid[]) {INT4OID, INT4ARRAYOID, INT8ARRAYOID, INT2ARRAYOID, INT2ARRAYOID, BYTEAARRAYOID},
-								(Datum[]) {
-									Int32GetDatum(batch->part),
-									pgtsdb_int4_array(batch->group_ids, batch->n),
-									pgtsdb_int8_array(batch->times, batch->n),
-									pgtsdb_int2_array(batch->ns, batch->n),
-									pgtsdb_int2_array(batch->flags, batch->n),
-									pgtsdb_datum_array(batch->values, batch->n, BYTEAOID)
-								});
+	uint64		returned = 0;
+
+	pgtsdb_statement_run(&insert, 6,
+						 (Oid[]) {INT4OID, INT4ARRAYOID, INT8ARRAYOID, INT2ARRAYOID, INT2ARRAYOID, BYTEAARRAYOID},
+						 (Datum[]) {
+							 Int32GetDatum(batch->part),
+							 pgtsdb_int4_array(batch->group_ids, batch->n),
+							 pgtsdb_int8_array(batch->times, batch->n),
+							 pgtsdb_int2_array(batch->ns, batch->n),
+							 pgtsdb_int2_array(batch->flags, batch->n),
+							 pgtsdb_datum_array(batch->values, batch->n, BYTEAOID)
+						 });
+	for (int i = 0; i < batch->n; i++)
+	{
+		stored[i] = returned < SPI_processed && is_returned(batch, i, returned);
+		returned += stored[i];
+	}
 }
 
-/* Rows come back in the order they went in; those that do not stay in the batch, and try anywhere else. */
+/* Those that are not stored stay in the batch, and try anywhere else. */
 static void
-keep_missing(PgtsdbHeadBatch *batch)
+keep_missing(PgtsdbHeadBatch *batch, const bool *stored)
 {
 	int			kept = 0;
-	uint64		returned = 0;
 
 	for (int i = 0; i < batch->n; i++)
 	{
-		if (returned < SPI_processed && is_returned(batch, i, returned))
-		{
-			returned++;
+		if (stored[i])
 			continue;
-		}
 		batch->group_ids[kept] = batch->group_ids[i];
 		batch->times[kept] = batch->times[i];
 		batch->flags[kept] = batch->flags[i];
