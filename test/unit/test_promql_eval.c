@@ -186,14 +186,68 @@ START_TEST(range_query_refuses_other_types)
 }
 END_TEST
 
-START_TEST(what_is_not_evaluated_is_refused_by_name)
+/* A call with as few arguments as may be, of the right types. */
+static void
+write_call(TsdbBuffer *query, const TsdbFunction *function)
+{
+	int			n_args = function->variadic == 0 ? function->n_args : function->n_args - 1;
+
+	tsdb_buffer_printf(query, "%s(", function->name);
+	for (int i = 0; i < n_args; i++)
+	{
+		TsdbValueType type = function->args[i];
+
+		tsdb_buffer_printf(query, "%s%s", i > 0 ? ", " : "",
+						   type == TSDB_VALUE_MATRIX ? "load[5m]" : type == TSDB_VALUE_VECTOR ? "load" :
+						   type == TSDB_VALUE_STRING ? "'text'" : "0.5");
+	}
+	tsdb_buffer_u8(query, ')');
+}
+
+START_TEST(every_function_is_evaluated)
 {
 	Bench		bench;
 
 	bench_open(&bench);
-	ck_assert_int_eq(run(&bench, "1 + info(up)"), TSDB_ERR_UNSUPPORTED);
-	ck_assert_str_eq(bench.error.message, "function info() is not supported yet");
-	ck_assert_int_eq(bench.error.start, 4);
+	add_fleet(&bench);
+	at(&bench, 0, 600000, 60000);
+	for (int id = 0; id < TSDB_FN_COUNT; id++)
+	{
+		TsdbBuffer	query;
+
+		tsdb_buffer_init(&query, &bench.data, 128);
+		write_call(&query, tsdb_promql_function((TsdbFunctionId) id));
+		ck_assert_msg(run(&bench, tsdb_buffer_cstring(&query)) == TSDB_OK, "%s: %s",
+					  tsdb_buffer_cstring(&query), bench.error.message);
+	}
+	bench_close(&bench);
+}
+END_TEST
+
+/* More values of identifying labels than a pattern can list; strangers may be as ambiguous as they like. */
+START_TEST(info_series_of_many_targets)
+{
+	Bench		bench;
+	char		instance[64];
+
+	bench_open(&bench);
+	for (int i = 0; i < 2000; i++)
+	{
+		snprintf(instance, sizeof(instance), "host-%d.rack-with-a-long-name.example.net:9100", i);
+		add(&bench, 0, i, "up", "job", "node", "instance", instance, NULL);
+		add(&bench, 0, 1, "target_info", "job", "node", "instance", instance, "n", instance + 5, NULL);
+	}
+	add(&bench, 0, 1, "target_info", "job", "node", "instance", "stranger", "n", "1", NULL);
+	add(&bench, 0, 1, "target_info", "job", "node", "instance", "stranger", "n", "2", NULL);
+	ck_assert_int_eq(run(&bench, "info(up)"), TSDB_OK);
+	ck_assert_uint_eq(bench.result->n_series, 2000);
+	for (size_t i = 0; i < bench.result->n_series; i++)
+	{
+		TsdbLabels	labels = bench.result->series[i].labels;
+		TsdbStr		name = tsdb_labels_get(labels, TSDB_STR("instance"));
+
+		ck_assert(tsdb_str_equal(tsdb_labels_get(labels, TSDB_STR("n")), (TsdbStr){name.data + 5, name.len - 5}));
+	}
 	bench_close(&bench);
 }
 END_TEST
@@ -341,6 +395,7 @@ static const char *const long_queries[] = {
 	"histogram_quantile(0.9, sum by (le, job) (rate(requests_bucket[5m])))",
 	"topk by (job) (1, rate(requests_total[2m])) / on (job) group_left () sum by (job) (load * 2)",
 	"max_over_time((sum without (instance) (load) > 0)[5m:30s]) or label_replace(load, 'x', '$1', 'job', '(.*)')",
+	"info(load) or info(requests_total, {__name__='load', instance='a', le=''})",
 	"count_values('v', round(load)) unless on () absent(load) and on () quantile(0.5, load)",
 };
 
@@ -808,7 +863,8 @@ promql_eval_suite(void)
 	tcase_add_test(results, instant_query_has_the_type_of_its_expression);
 	tcase_add_test(results, range_query_is_a_sorted_matrix);
 	tcase_add_test(results, range_query_refuses_other_types);
-	tcase_add_test(results, what_is_not_evaluated_is_refused_by_name);
+	tcase_add_test(results, every_function_is_evaluated);
+	tcase_add_test(results, info_series_of_many_targets);
 	tcase_add_test(results, steps_are_counted);
 	suite_add_tcase(suite, results);
 

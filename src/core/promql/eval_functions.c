@@ -207,6 +207,7 @@ static EvalFunction *const functions[TSDB_FN_COUNT] = {
 	[TSDB_FN_HOUR] = tsdb_function_date,
 	[TSDB_FN_IDELTA] = tsdb_eval_range_call,
 	[TSDB_FN_INCREASE] = tsdb_eval_range_call,
+	[TSDB_FN_INFO] = tsdb_function_info,
 	[TSDB_FN_IRATE] = tsdb_eval_range_call,
 	[TSDB_FN_LABEL_JOIN] = tsdb_function_label_join,
 	[TSDB_FN_LABEL_REPLACE] = tsdb_function_label_replace,

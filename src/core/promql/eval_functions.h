@@ -47,4 +47,7 @@ extern EvalFunction tsdb_function_histogram_quantile;
 extern EvalFunction tsdb_function_histogram_quantiles;
 extern EvalFunction tsdb_function_histogram_fraction;
 
+/* eval_info.c */
+extern EvalFunction tsdb_function_info;
+
 #endif							/* TSDB_EVAL_FUNCTIONS_H */
