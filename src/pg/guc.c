@@ -25,12 +25,14 @@ int			pgtsdb_max_ingest_body;
 int			pgtsdb_max_rules;
 int			pgtsdb_max_series;
 int			pgtsdb_max_targets;
+bool		pgtsdb_query_delayed_name_removal;
 int			pgtsdb_query_lookback;
 int			pgtsdb_query_max_depth;
 int			pgtsdb_query_max_points;
 int			pgtsdb_query_max_samples;
 int			pgtsdb_query_max_series;
 int			pgtsdb_query_memory_limit;
+int			pgtsdb_query_subquery_step;
 int			pgtsdb_rule_timeout;
 int			pgtsdb_scrape_batch_delay;
 int			pgtsdb_scrape_body_size_limit;
@@ -113,6 +115,12 @@ pgtsdb_define_settings(void)
 								&pgtsdb_max_targets, 5000, 10, 1000000, PGC_POSTMASTER, 0, NULL, NULL, NULL);
 	}
 
+	DefineCustomBoolVariable("pgtsdb.query_delayed_name_removal",
+							 "Keeps the metric name of a series until the end of a query that drops it.",
+							 "As Prometheus does with its feature promql-delayed-name-removal. "
+							 "Off: the first function that changes what the values mean drops it.",
+							 &pgtsdb_query_delayed_name_removal, false, PGC_USERSET, 0, NULL, NULL, NULL);
+
 	DefineCustomIntVariable("pgtsdb.query_lookback",
 							"How far an instant selector looks back for the latest sample of a series.",
 							NULL,
@@ -142,6 +150,11 @@ pgtsdb_define_settings(void)
 							"Memory that one PromQL query may take.",
 							"Zero means no limit.",
 							&pgtsdb_query_memory_limit, 2048, 0, MAX_KILOBYTES / 1024, PGC_USERSET, GUC_UNIT_MB, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("pgtsdb.query_subquery_step",
+							"Step of a subquery that gives none.",
+							"In Prometheus it is the global evaluation interval.",
+							&pgtsdb_query_subquery_step, 60 * 1000, 1, INT_MAX, PGC_USERSET, GUC_UNIT_MS, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("pgtsdb.rule_timeout",
 							"Longest time that one evaluation of a rule may take.",

@@ -20,12 +20,14 @@ extern int	pgtsdb_max_ingest_body; /* megabytes */
 extern int	pgtsdb_max_rules;
 extern int	pgtsdb_max_series;
 extern int	pgtsdb_max_targets;
+extern bool pgtsdb_query_delayed_name_removal;
 extern int	pgtsdb_query_lookback;	/* milliseconds */
 extern int	pgtsdb_query_max_depth;
 extern int	pgtsdb_query_max_points;	/* 0: no limit */
 extern int	pgtsdb_query_max_samples;
 extern int	pgtsdb_query_max_series;	/* 0: no limit */
 extern int	pgtsdb_query_memory_limit;	/* megabytes, 0: none */
+extern int	pgtsdb_query_subquery_step; /* milliseconds */
 extern int	pgtsdb_rule_timeout;	/* milliseconds, 0: none */
 extern int	pgtsdb_scrape_batch_delay;	/* milliseconds */
 extern int	pgtsdb_scrape_body_size_limit;	/* kilobytes, 0: none */

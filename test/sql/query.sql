@@ -76,6 +76,18 @@ SET pgtsdb.query_lookback = '10min';
 SELECT count(*) FROM tsdb.promql('q_up', '2026-01-01 00:15:00Z');
 RESET pgtsdb.query_lookback;
 
+-- So is the step of a subquery that gives none.
+SELECT * FROM tsdb.promql('count_over_time(vector(1)[10m:])', '2026-01-01 00:10:00Z');
+SET pgtsdb.query_subquery_step = '15s';
+SELECT * FROM tsdb.promql('count_over_time(vector(1)[10m:])', '2026-01-01 00:10:00Z');
+RESET pgtsdb.query_subquery_step;
+
+-- And whether a metric name goes when a function drops it, or at the end.
+SELECT * FROM tsdb.promql('label_replace(abs(q_up), "was", "$1", "__name__", "(.*)")', '2026-01-01 00:10:00Z');
+SET pgtsdb.query_delayed_name_removal = on;
+SELECT * FROM tsdb.promql('label_replace(abs(q_up), "was", "$1", "__name__", "(.*)")', '2026-01-01 00:10:00Z');
+RESET pgtsdb.query_delayed_name_removal;
+
 -- Times before 1970 and at the ends of timestamptz.
 SELECT * FROM tsdb.promql('vector(time())', '1969-12-31 23:59:59.5Z');
 SELECT * FROM tsdb.promql('vector(1)', '4713-01-01 BC');

@@ -50,8 +50,10 @@ pgtsdb_query_evaluate(const PgtsdbQuery *query, Snapshot snapshot, TsdbArena *ar
 		.end = query->end,
 		.step = query->step,
 		.lookback = query->lookback > 0 ? query->lookback : pgtsdb_query_lookback,
+		.subquery_step = pgtsdb_query_subquery_step,
 		.max_samples = pgtsdb_query_max_samples,
 		.max_series = pgtsdb_query_max_series,
+		.delayed_name_removal = pgtsdb_query_delayed_name_removal,
 		.query = tsdb_str(query->text),
 		.profile = profile
 	};
