@@ -249,8 +249,12 @@ warn_of_quantiles(Evaluator *ev, const TsdbExpr *param, const double *values, si
 		highest = fmax(highest, values[step]);
 		has_nan = has_nan || isnan(values[step]);
 	}
+	/* in Prometheus NaN is the highest and the lowest, too */
 	if (has_nan)
+	{
 		tsdb_eval_warn_quantile(ev, param->range, normal_nan());
+		return;
+	}
 	if (highest > 1)
 		tsdb_eval_warn_quantile(ev, param->range, highest);
 	if (lowest < 0)

@@ -42,7 +42,7 @@ combine_arithmetic(TsdbBinaryOp op, const double *x, const double *y, double *ou
 			FOR_PRESENT(fmod(x[i], y[i]));
 			break;
 		case TSDB_OP_POW:
-			FOR_PRESENT(pow(x[i], y[i]));
+			FOR_PRESENT(tsdb_eval_power(x[i], y[i]));
 			break;
 		case TSDB_OP_ATAN2:
 			FOR_PRESENT(atan2(x[i], y[i]));

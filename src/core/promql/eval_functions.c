@@ -129,6 +129,32 @@ function_absent(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalM
 
 /* ---- timestamps ---- */
 
+/*
+ * With `@` Prometheus reads the series from where the offset leads to, as everywhere,
+ * but then looks for the last sample at the time of `@` itself.  So an offset
+ * shortens the lookback, and a negative one finds no sample after `@`.
+ */
+static TsdbStatus
+timestamps_of_selector(Evaluator *ev, const TsdbExpr *vector, const EvalGrid *grid, EvalMatrix *result)
+{
+	TsdbExpr	selector = *vector;
+	TsdbTimeShift *shift = &selector.vector.shift;
+	int64_t		ahead = shift->offset_ms < 0 ? shift->offset_ms : 0;
+	int64_t		oldest = time_minus(time_minus(shift->at_ms, ahead), ev->options.lookback);
+
+	if (shift->at == TSDB_AT_NONE)
+		return tsdb_eval_selector_timestamps(ev, vector, grid, result);
+	if (shift->offset_ms < 0)
+		shift->offset_ms = 0;
+	TRY(tsdb_eval_selector_timestamps(ev, &selector, grid, result));
+	for (size_t i = 0; i < result->n; i++)
+		for (size_t step = 0; step < grid->n; step++)
+			if (!is_absent(result->rows[i].v[step]) && llround(result->rows[i].v[step] * 1000) <= oldest)
+				result->rows[i].v[step] = absent_value();
+	tsdb_eval_drop_empty_rows(result);
+	return TSDB_OK;
+}
+
 /* Of a selector the times of its samples; other expressions have none but that of the step. */
 static TsdbStatus
 function_timestamp(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
@@ -136,7 +162,7 @@ function_timestamp(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, Ev
 	const TsdbExpr *vector = argument(expr, 0);
 
 	if (vector->kind == TSDB_EXPR_VECTOR)
-		TRY(tsdb_eval_selector_timestamps(ev, vector, grid, result));
+		TRY(timestamps_of_selector(ev, vector, grid, result));
 	else
 	{
 		TRY(tsdb_eval_expr(ev, vector, grid, result));

@@ -367,6 +367,10 @@ extern bool tsdb_eval_is_arithmetic(TsdbBinaryOp op);
 /* Operators on histograms' buckets, which floats do not have: says so. */
 extern void tsdb_eval_note_float_operands(Evaluator *ev, const TsdbExpr *expr);
 
+/* ---- functions_math.c ---- */
+
+extern double tsdb_eval_power(double x, double y);
+
 /* ---- eval_matching.c, eval_sets.c ---- */
 
 extern TsdbStatus tsdb_eval_match_vectors(Evaluator *ev, const TsdbExpr *expr, EvalMatrix *lhs, EvalMatrix *rhs,

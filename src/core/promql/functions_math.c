@@ -1,10 +1,14 @@
 /*
  * functions_math.c
- *		Functions that change each value by itself.
+ *		Functions that change each value by itself, and powers.
+ *
+ * Where Go has its own way to a function that shows in more than the last bit, it is gone here, too.
  */
 #include "core/promql/eval_functions.h"
 
 #define PI 3.14159265358979323846
+#define LOG2_E 1.44269504088896340736
+#define LOG10_E 0.43429448190325182765
 
 typedef double (*MathFunction) (double x);
 
@@ -18,6 +22,43 @@ static double
 to_radians(double x)
 {
 	return x * PI / 180;
+}
+
+/* As Go computes them from the natural logarithm, which shows: log10(1e15) is a little more than 15. */
+static double
+binary_logarithm(double x)
+{
+	int			exponent;
+	double		fraction;
+
+	if (!isfinite(x))
+		return log(x);
+	fraction = frexp(x, &exponent);
+	if (fraction == 0.5)
+		return exponent - 1;
+	return log(fraction) * LOG2_E + exponent;
+}
+
+static double
+decimal_logarithm(double x)
+{
+	return log(x) * LOG10_E;
+}
+
+/* Go has it from the arctangent, whose argument suffers near 0.7 and near 1. */
+static double
+arcsine(double x)
+{
+	double		cosine = sqrt(1 - x * x);
+	double		angle = fabs(x) > 0.7 ? PI / 2 - atan(cosine / fabs(x)) : atan(fabs(x) / cosine);
+
+	return copysign(angle, x);
+}
+
+static double
+arccosine(double x)
+{
+	return PI / 2 - arcsine(x);
 }
 
 #define LARGE 21					/* from here on exp(-x) does not show in exp(x) */
@@ -50,11 +91,11 @@ math_function(TsdbFunctionId id)
 		case TSDB_FN_ABS:
 			return fabs;
 		case TSDB_FN_ACOS:
-			return acos;
+			return arccosine;
 		case TSDB_FN_ACOSH:
 			return acosh;
 		case TSDB_FN_ASIN:
-			return asin;
+			return arcsine;
 		case TSDB_FN_ASINH:
 			return asinh;
 		case TSDB_FN_ATAN:
@@ -76,9 +117,9 @@ math_function(TsdbFunctionId id)
 		case TSDB_FN_LN:
 			return log;
 		case TSDB_FN_LOG10:
-			return log10;
+			return decimal_logarithm;
 		case TSDB_FN_LOG2:
-			return log2;
+			return binary_logarithm;
 		case TSDB_FN_RAD:
 			return to_radians;
 		case TSDB_FN_SGN:
@@ -114,6 +155,62 @@ tsdb_function_math(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, Ev
 				v[step] = function(v[step]);
 	}
 	return tsdb_eval_finish_function(ev, result);
+}
+
+/* ---- powers ---- */
+
+#define EXPONENT_LIMIT (1 << 12)	/* beyond it all is zero or infinite, and the exponents would overflow */
+
+/*
+ * The whole part of the exponent by repeated squaring, as Go does it: the error of each
+ * product stays, so that x ^ 3 is x * (x * x).  What has a value without any
+ * computation, or none, is the same in C.
+ */
+double
+tsdb_eval_power(double x, double y)
+{
+	double		whole;
+	double		part = modf(fabs(y), &whole);
+	double		result = 1;
+	int64_t		result_exponent = 0;
+	double		square;
+	int			exponent;
+	int64_t		square_exponent;
+
+	if (!isfinite(x) || !isfinite(y) || x == 0 || x == 1 || y == 0 || y == 1 || whole >= 0x1p63 || (x < 0 && part != 0))
+		return pow(x, y);
+	if (fabs(y) == 0.5)
+		return y > 0 ? sqrt(x) : 1 / sqrt(x);
+	if (part > 0.5)
+	{
+		part--;
+		whole++;
+	}
+	if (part != 0)
+		result = exp(part * log(x));
+	square = frexp(x, &exponent);
+	square_exponent = exponent;
+	for (uint64_t i = (uint64_t) whole; i != 0; i >>= 1)
+	{
+		if (square_exponent < -EXPONENT_LIMIT || square_exponent > EXPONENT_LIMIT)
+		{
+			result_exponent += square_exponent;
+			break;
+		}
+		if (i & 1)
+		{
+			result *= square;
+			result_exponent += square_exponent;
+		}
+		square *= square;
+		square_exponent *= 2;
+		if (square < 0.5)
+		{
+			square += square;
+			square_exponent--;
+		}
+	}
+	return y < 0 ? ldexp(1 / result, (int) -result_exponent) : ldexp(result, (int) result_exponent);
 }
 
 /* ---- extremes ---- */

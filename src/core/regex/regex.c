@@ -184,7 +184,8 @@ append_group(const TsdbRegex *regex, TsdbStr text, const char *name, size_t len,
 
 	for (size_t i = 0; i < len; i++)
 	{
-		digits = digits && name[i] >= '0' && name[i] <= '9';
+		/* a number begins with no zero, other than the whole match */
+		digits = digits && name[i] >= '0' && name[i] <= '9' && (i == 0 || name[0] != '0');
 		if (digits && number < 1000000)
 			number = number * 10 + (uint32_t) (name[i] - '0');
 	}
@@ -211,6 +212,31 @@ is_word(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
+/* Letters and digits of any script, though groups have ASCII names only; the rare case is left to PCRE2. */
+static size_t
+name_length(TsdbArena *arena, const char *text, size_t len)
+{
+	static const char word[] = "[\\p{L}\\p{Nd}_]*";
+	pcre2_general_context *general;
+	pcre2_match_data *match;
+	pcre2_code *code;
+	PCRE2_SIZE	offset;
+	size_t		n = 0;
+	int			error;
+
+	while (n < len && is_word(text[n]))
+		n++;
+	if (n == len || (unsigned char) text[n] < 0x80)
+		return n;
+	general = pcre2_general_context_create(arena_malloc, arena_keeps, arena);
+	code = pcre2_compile((PCRE2_SPTR) word, sizeof(word) - 1, PCRE2_UTF | PCRE2_ANCHORED, &error, &offset,
+						 pcre2_compile_context_create(general));
+	match = pcre2_match_data_create_from_pattern(code, general);
+	if (pcre2_match(code, (PCRE2_SPTR) text, len, 0, 0, match, NULL) < 0)
+		return n;				/* not UTF-8 */
+	return pcre2_get_ovector_pointer(match)[1];
+}
+
 /* Go's regexp.Expand: $name takes the longest name, ${name} is exact, $$ is a dollar, anything else a plain dollar. */
 static void
 expand(const TsdbRegex *regex, TsdbStr text, TsdbStr template, TsdbBuffer *result)
@@ -235,8 +261,7 @@ expand(const TsdbRegex *regex, TsdbStr text, TsdbStr template, TsdbBuffer *resul
 		}
 		else if (p[1] == '{')
 		{
-			while (2 + len < left && is_word(p[2 + len]))
-				len++;
+			len = name_length(result->arena, p + 2, left - 2);
 			if (len > 0 && 2 + len < left && p[2 + len] == '}')
 			{
 				append_group(regex, text, p + 2, len, result);
@@ -250,8 +275,7 @@ expand(const TsdbRegex *regex, TsdbStr text, TsdbStr template, TsdbBuffer *resul
 		}
 		else
 		{
-			while (1 + len < left && is_word(p[1 + len]))
-				len++;
+			len = name_length(result->arena, p + 1, left - 1);
 			if (len > 0)
 				append_group(regex, text, p + 1, len, result);
 			else
