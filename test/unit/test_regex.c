@@ -43,6 +43,7 @@ START_TEST(patterns_match_whole_text)
 		{"\\Qa.b\\E", "a.b", true}, {"\\Qa.b\\Ec", "axbc", false}, {"\\Qa.b", "a.b", true}, {"\\x41", "A", true}, {"\\x{e9}", "\xc3\xa9", true},
 		{"a{2}", "aa", true}, {"a{2,}", "aaaa", true}, {"a{2,3}", "aaaa", false}, {"a{,2}", "a{,2}", true}, {"{", "{", true}, {"a{x}", "a{x}", true},
 		{"(?P<n>a)b", "ab", true}, {"(?<n>a)b", "ab", true}, {"\\d+", "123", true}, {"\\d", "\xd9\xa3", false}, {"\\pL+", "\xc3\xa9", true},
+		{"^*a", "a", true}, {"a$+", "a", true}, {"\\b{2}a\\B?", "a", true}, {"^{", "{", true}, {"(?)a", "a", true}, {"(?i-s:A.)", "aB", true},
 		{"a*?b", "aab", true}, {"(?s).", "\n", true}, {"(?-s).", "\n", false}, {"\\/\\-", "/-", true}, {"\\012", "\n", true},
 	};
 
@@ -67,6 +68,38 @@ START_TEST(other_syntax_is_refused)
 		ck_assert_msg(strncmp(error.message, "error parsing regexp: ", 22) == 0, "/%s/: %s", patterns[i], error.message);
 	}
 	ck_assert_int_eq(tsdb_regex_compile(&arena, (TsdbStr){"\xff", 1}, &(TsdbRegex *){NULL}, &error), TSDB_ERR_ENCODING);
+}
+END_TEST
+
+/* What people mistype is told as Prometheus tells it. */
+START_TEST(mistakes_are_worded_as_in_go)
+{
+	static const struct
+	{
+		const char *pattern;
+		const char *message;
+	}			cases[] = {
+		{"*", "missing argument to repetition operator: `*`"}, {"a|+?b", "missing argument to repetition operator: `+?`"},
+		{"({2})", "missing argument to repetition operator: `{2}`"}, {"(?i)*", "missing argument to repetition operator: `*`"},
+		{"\\Q\\E*", "missing argument to repetition operator: `*`"}, {"(*F)", "missing argument to repetition operator: `*`"},
+		{"a**", "invalid nested repetition operator: `**`"}, {"xa{2}?+y", "invalid nested repetition operator: `{2}?+`"},
+		{"a{1001}", "invalid repeat count: `{1001}`"}, {"a{3,2}", "invalid repeat count: `{3,2}`"},
+		{"a(b", "missing closing ): `a(b`"}, {"a)b", "unexpected ): `a)b`"}, {"a[b", "missing closing ]: `[b`"},
+		{"a\\", "trailing backslash at end of expression: ``"}, {"a\\8", "invalid escape sequence: `\\8`"},
+		{"\\xg1", "invalid escape sequence: `\\xg`"}, {"\\x{}", "invalid escape sequence: `\\x{}`"},
+		{"\\\xc3\xa9", "invalid escape sequence: `\\\xc3\xa9`"}, {"a\\p{Nope}", "invalid character class range: `a\\p{Nope}`"},
+		{"(?=a)", "invalid or unsupported Perl syntax: `(?=`"}, {"(?i-)", "invalid or unsupported Perl syntax: `(?i-)`"},
+		{"(?P<a", "invalid named capture: `(?P<a`"}, {"(?P<>x)", "invalid named capture: `(?P<>`"},
+		{"x(?<=a)", "invalid named capture: `(?<=a)`"}, {"(?<\xc3\xa9>x)", "invalid named capture: `(?<\xc3\xa9>`"},
+	};
+
+	for (size_t i = 0; i < TSDB_COUNT(cases); i++)
+	{
+		TsdbRegex  *regex;
+
+		ck_assert_int_eq(tsdb_regex_compile(&arena, tsdb_str(cases[i].pattern), &regex, &error), TSDB_ERR_SYNTAX);
+		ck_assert_str_eq(error.message + strlen("error parsing regexp: "), cases[i].message);
+	}
 }
 END_TEST
 
@@ -139,6 +172,7 @@ regex_suite(void)
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, patterns_match_whole_text);
 	tcase_add_test(tests, other_syntax_is_refused);
+	tcase_add_test(tests, mistakes_are_worded_as_in_go);
 	tcase_add_test(tests, no_pattern_hangs);
 	tcase_add_test(tests, replacement_expands_groups);
 	tcase_add_test(tests, index_hints);

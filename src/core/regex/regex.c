@@ -39,6 +39,29 @@ arena_keeps(void *object, void *arena)
 	(void) arena;
 }
 
+/* Go's words where it has the same error, PCRE2's where not. */
+static const char *
+words_of(int code, PCRE2_UCHAR *text, size_t size)
+{
+	switch (code)
+	{
+		case PCRE2_ERROR_CLASS_RANGE_ORDER:
+		case PCRE2_ERROR_CLASS_INVALID_RANGE:
+		case PCRE2_ERROR_UNKNOWN_POSIX_CLASS:
+		case PCRE2_ERROR_UNKNOWN_UNICODE_PROPERTY:
+		case PCRE2_ERROR_MALFORMED_UNICODE_PROPERTY:
+			return "invalid character class range";
+		case PCRE2_ERROR_CODE_POINT_TOO_BIG:
+			return "invalid escape sequence";
+		case PCRE2_ERROR_INVALID_SUBPATTERN_NAME:
+		case PCRE2_ERROR_SUBPATTERN_NAME_TOO_LONG:
+			return "invalid named capture";
+		default:
+			pcre2_get_error_message(code, text, size);
+			return (const char *) text;
+	}
+}
+
 static TsdbStatus
 compile(TsdbArena *arena, TsdbRegex *regex, TsdbStr pattern, TsdbError *error)
 {
@@ -56,11 +79,8 @@ compile(TsdbArena *arena, TsdbRegex *regex, TsdbStr pattern, TsdbError *error)
 	regex->code = pcre2_compile(translated.data, translated.len, options, &code, &offset,
 								pcre2_compile_context_create(general));
 	if (regex->code == NULL)
-	{
-		pcre2_get_error_message(code, text, sizeof(text));
-		return tsdb_fail(error, TSDB_ERR_SYNTAX, "error parsing regexp: %s: `%.*s`", (const char *) text,
+		return tsdb_fail(error, TSDB_ERR_SYNTAX, "error parsing regexp: %s: `%.*s`", words_of(code, text, sizeof(text)),
 						 (int) (pattern.len < 200 ? pattern.len : tsdb_utf8_valid_prefix(pattern.data, 200)), pattern.data);
-	}
 	regex->match = pcre2_match_data_create_from_pattern(regex->code, general);
 	regex->context = pcre2_match_context_create(general);
 	pcre2_set_match_limit(regex->context, MATCH_LIMIT);

@@ -5,8 +5,11 @@
  *
  * The two agree on nearly everything that RE2 has.  Differences handled here:
  * \v is one character in RE2 and a class in PCRE2, \s has no vertical tab, (?
- * opens only groups and the flags imsU, repeats end at 1000, and PCRE2's own
- * constructs are refused.
+ * opens only groups and the flags imsU, repeats end at 1000, also ^ and \b can be
+ * repeated, and PCRE2's own constructs are refused.
+ *
+ * Mistakes that people make are found here, too, since PCRE2 words them otherwise
+ * than Go and counts bytes of the translation.
  */
 #include "core/regex/regex_internal.h"
 
@@ -17,7 +20,10 @@ typedef struct Translator
 	TsdbBuffer *out;
 	TsdbStr		pattern;
 	size_t		at;
+	size_t		open;			/* groups */
+	bool		can_repeat;		/* there is something that a repeat could be of */
 	bool		after_repeat;	/* the last thing was *, +, ?, {n} with its optional ? */
+	size_t		repeat_start;	/* of that */
 	TsdbError  *error;
 } Translator;
 
@@ -26,6 +32,8 @@ fail(Translator *t, size_t start, size_t len, const char *what)
 {
 	if (len > t->pattern.len - start)
 		len = t->pattern.len - start;
+	while (start + len < t->pattern.len && (t->pattern.data[start + len] & 0xc0) == 0x80)
+		len++;					/* whole characters */
 	tsdb_fail(t->error, TSDB_ERR_SYNTAX, "error parsing regexp: %s: `%.*s`", what, (int) len, t->pattern.data + start);
 	tsdb_error_hint(t->error, "Regular expressions have the syntax of RE2.");
 	return t->error->code;
@@ -42,6 +50,34 @@ copy(Translator *t, size_t n)
 {
 	tsdb_buffer_append(t->out, t->pattern.data + t->at, n);
 	t->at += n;
+}
+
+static TsdbStatus
+fail_whole(Translator *t, const char *what)
+{
+	return fail(t, 0, t->pattern.len, what);
+}
+
+static bool
+is_hexadecimal(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* \xff with two digits, \x{10ffff} with any */
+static TsdbStatus
+hexadecimal(Translator *t)
+{
+	bool		in_braces = peek(t, 2) == '{';
+	size_t		digits = in_braces ? 3 : 2;
+	size_t		n = 0;
+
+	while (is_hexadecimal(peek(t, digits + n)) && (in_braces || n < 2))
+		n++;
+	if (in_braces ? n == 0 || peek(t, digits + n) != '}' : n < 2)
+		return fail(t, t->at, digits + n + 1, "invalid escape sequence");
+	copy(t, digits + n + in_braces);
+	return TSDB_OK;
 }
 
 /* \Q...\E: the end is optional */
@@ -71,7 +107,9 @@ escape(Translator *t, bool in_class)
 	char		c = peek(t, 1);
 
 	if (t->at + 1 >= t->pattern.len)
-		return fail(t, t->at, 1, "trailing backslash at end of expression");
+		return fail(t, t->at + 1, 0, "trailing backslash at end of expression");
+	if (c == 'x')
+		return hexadecimal(t);
 	if (c == 'v')
 	{
 		tsdb_buffer_append(t->out, "\\x0b", 4);
@@ -90,10 +128,10 @@ escape(Translator *t, bool in_class)
 		return fail(t, t->at, 2, "invalid escape sequence");
 	else if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '8' && c <= '9'))
 	{
-		if (strchr("aftnrxdDwWpPSB", c) == NULL && (in_class || strchr("bAz", c) == NULL))
+		if (strchr("aftnrdDwWpPSB", c) == NULL && (in_class || strchr("bAz", c) == NULL))
 			return fail(t, t->at, 2, "invalid escape sequence");
 		copy(t, 2);
-		if (strchr("xpP", c) != NULL && peek(t, 0) == '{')
+		if (strchr("pP", c) != NULL && peek(t, 0) == '{')
 			while (t->at < t->pattern.len && t->out->data[t->out->len - 1] != '}')
 				copy(t, 1);
 	}
@@ -157,36 +195,102 @@ character_class(Translator *t)
 	return TSDB_OK;
 }
 
-/* (?:  (?P<name>  (?<name>  (?flags)  (?flags:  -- and nothing else behind (? */
+static bool
+is_group_name(const char *name, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (name[i] != '_' && !(name[i] >= '0' && name[i] <= '9') && !(name[i] >= 'a' && name[i] <= 'z') &&
+			!(name[i] >= 'A' && name[i] <= 'Z'))
+			return false;
+	return len > 0;
+}
+
+static TsdbStatus
+named_group(Translator *t, size_t name)
+{
+	const char *start = t->pattern.data + t->at;
+	const char *end = memchr(start, '>', t->pattern.len - t->at);
+
+	if (end == NULL)
+		return fail(t, t->at, t->pattern.len, "invalid named capture");
+	if (!is_group_name(start + name, (size_t) (end - start) - name))
+		return fail(t, t->at, (size_t) (end - start) + 1, "invalid named capture");
+	copy(t, (size_t) (end - start) + 1);
+	t->open++;
+	t->can_repeat = false;
+	return TSDB_OK;
+}
+
+/* (?flags)  (?flags:  with flags to set, and behind a minus some to reset */
+static TsdbStatus
+flags(Translator *t)
+{
+	size_t		len = 2;
+	bool		resets = false;
+	char		c;
+
+	for (; (c = peek(t, len)) != '\0' && strchr("imsU-", c) != NULL; len++)
+	{
+		if (c == '-' && resets)
+			break;
+		resets = resets || c == '-';
+	}
+	if ((c != ':' && c != ')') || peek(t, len - 1) == '-')
+		return fail(t, t->at, len + 1, "invalid or unsupported Perl syntax");
+	copy(t, len + 1);
+	if (c == ')')
+		return TSDB_OK;
+	t->open++;
+	t->can_repeat = false;
+	return TSDB_OK;
+}
+
+/* (  (?:  (?P<name>  (?<name>  (?flags)  (?flags:  -- and nothing else behind (? */
 static TsdbStatus
 group(Translator *t)
 {
-	size_t		start = t->at;
-	size_t		end;
+	if (peek(t, 1) == '?')
+	{
+		if (peek(t, 2) == 'P' && peek(t, 3) == '<')
+			return named_group(t, 4);
+		return peek(t, 2) == '<' ? named_group(t, 3) : flags(t);
+	}
+	copy(t, 1);
+	t->open++;
+	t->can_repeat = false;
+	return TSDB_OK;
+}
 
-	if (peek(t, 1) == '*')
-		return fail(t, start + 1, 1, "missing argument to repetition operator");
-	if (peek(t, 1) != '?')
-	{
-		copy(t, 1);
-		return TSDB_OK;
-	}
-	if ((peek(t, 2) == 'P' && peek(t, 3) == '<') || (peek(t, 2) == '<' && peek(t, 3) != '=' && peek(t, 3) != '!'))
-	{
-		copy(t, peek(t, 2) == 'P' ? 4 : 3);
-		return TSDB_OK;
-	}
-	for (end = start + 2; end < t->pattern.len && strchr("imsU-", t->pattern.data[end]) != NULL && t->pattern.data[end] != '\0'; end++)
-		;
-	if (end >= t->pattern.len || (t->pattern.data[end] != ':' && (t->pattern.data[end] != ')' || end == start + 2)))
-		return fail(t, start, end + 1 - start, "invalid or unsupported Perl syntax");
-	copy(t, end + 1 - start);
+static TsdbStatus
+group_end(Translator *t)
+{
+	if (t->open == 0)
+		return fail_whole(t, "unexpected )");
+	t->open--;
+	t->can_repeat = true;
+	copy(t, 1);
+	return TSDB_OK;
+}
+
+/* ^ $ \b \B \A \z: PCRE2 repeats them only within a group */
+static TsdbStatus
+assertion(Translator *t, size_t len)
+{
+	char		next = peek(t, len);
+	bool		is_repeated = next != '\0' && strchr("*+?{", next) != NULL;
+
+	if (is_repeated)
+		tsdb_buffer_append(t->out, "(?:", 3);
+	copy(t, len);
+	if (is_repeated)
+		tsdb_buffer_u8(t->out, ')');
+	t->can_repeat = true;
 	return TSDB_OK;
 }
 
 /* {n}, {n,}, {n,m}: bytes, or 0 where the brace is a plain character */
 static size_t
-counted_repeat(const Translator *t, int *largest)
+counted_repeat(const Translator *t, bool *is_valid)
 {
 	size_t		i = 1;
 	int			numbers[2] = {-1, -1};
@@ -209,7 +313,7 @@ counted_repeat(const Translator *t, int *largest)
 	}
 	if (peek(t, i) != '}')
 		return 0;
-	*largest = numbers[1] > numbers[0] ? numbers[1] : numbers[0];
+	*is_valid = numbers[0] <= MAX_REPEAT && numbers[1] <= MAX_REPEAT && (numbers[1] < 0 || numbers[0] <= numbers[1]);
 	return i + 1;
 }
 
@@ -221,41 +325,61 @@ repeat(Translator *t)
 
 	if (peek(t, 0) == '{')
 	{
-		int			largest = 0;
+		bool		is_valid = false;
 
-		len = counted_repeat(t, &largest);
+		len = counted_repeat(t, &is_valid);
 		if (len == 0)
 		{
 			tsdb_buffer_u8(t->out, '\\');
 			copy(t, 1);
+			t->can_repeat = true;
 			t->after_repeat = false;
 			return TSDB_OK;
 		}
-		if (largest > MAX_REPEAT)
+		if (!is_valid)
 			return fail(t, start, len, "invalid repeat count");
 	}
+	len += peek(t, len) == '?';
 	/* a** is an error in RE2, and a++ would be possessive in PCRE2 */
 	if (t->after_repeat)
-		return fail(t, start, len, "invalid nested repetition operator");
+		return fail(t, t->repeat_start, start + len - t->repeat_start, "invalid nested repetition operator");
+	if (!t->can_repeat)
+		return fail(t, start, len, "missing argument to repetition operator");
 	copy(t, len);
-	if (peek(t, 0) == '?')
-		copy(t, 1);
 	t->after_repeat = true;
+	t->repeat_start = start;
 	return TSDB_OK;
 }
 
 static TsdbStatus
 element(Translator *t)
 {
+	char		next = peek(t, 1);
+
 	switch (peek(t, 0))
 	{
-		case '\\':
-			return escape(t, false);
-		case '[':
-			return character_class(t);
 		case '(':
 			return group(t);
+		case ')':
+			return group_end(t);
+		case '|':
+			t->can_repeat = false;
+			copy(t, 1);
+			return TSDB_OK;
+		case '^':
+		case '$':
+			return assertion(t, 1);
+		case '\\':
+			if (next != '\0' && strchr("bBAz", next) != NULL)
+				return assertion(t, 2);
+			/* an empty quotation is nothing that could be repeated */
+			t->can_repeat = t->can_repeat || (next != 'Q' && next != 'E') || (next == 'Q' && peek(t, 2) != '\\');
+			return escape(t, false);
+		case '[':
+			t->can_repeat = true;
+			return character_class(t);
 		default:
+			t->can_repeat = true;
 			copy(t, 1);
 			return TSDB_OK;
 	}
@@ -277,5 +401,5 @@ tsdb_regex_translate(TsdbBuffer *out, TsdbStr pattern, TsdbError *error)
 		if (!repeats)
 			t.after_repeat = false;
 	}
-	return TSDB_OK;
+	return t.open == 0 ? TSDB_OK : fail_whole(&t, "missing closing )");
 }
