@@ -417,7 +417,12 @@ static TsdbStatus
 range_query(Evaluator *ev, const TsdbExpr *expr, TsdbQueryResult *result)
 {
 	const TsdbEvalOptions *options = &ev->options;
-	EvalGrid	grid = {options->start, options->step, tsdb_promql_steps(options->start, options->end, options->step)};
+	EvalGrid	grid = {
+		.start = options->start,
+		.step = options->step,
+		.n = tsdb_promql_steps(options->start, options->end, options->step),
+		.is_range = options->end > options->start
+	};
 
 	result->type = TSDB_VALUE_MATRIX;
 	result->t = options->start;

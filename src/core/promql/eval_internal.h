@@ -52,6 +52,7 @@ typedef struct EvalGrid
 	int64_t		start;
 	int64_t		step;
 	size_t		n;
+	bool		is_range;		/* it ends after its start, though perhaps before the next step */
 } EvalGrid;
 
 typedef struct EvalRow

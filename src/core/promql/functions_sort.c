@@ -9,7 +9,7 @@
 static void
 warn_if_ineffective(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid)
 {
-	if (grid->n > 1)
+	if (grid->n > 1 || grid->is_range)
 		tsdb_eval_warn(ev, expr->range, "PromQL warning: sort is ineffective for range queries "
 					   "since results are always ordered by labels");
 }
