@@ -39,7 +39,7 @@ add(TsdbMemorySource *memory, const char *metric, int64_t t, double v)
 	tsdb_arena_free(&arena);
 }
 
-/* Counters with resets, gauges with gaps and odd values, a classic histogram. */
+/* Counters with resets, gauges with gaps and odd values, a classic histogram, info series that follow each other. */
 static void
 fill(TsdbMemorySource *memory)
 {
@@ -62,6 +62,9 @@ fill(TsdbMemorySource *memory)
 					odd[(i + instance) % 10]);
 			snprintf(metric, sizeof(metric), "h_bucket{job=\"a\",le=\"%s\"}", bounds[instance]);
 			add(memory, metric, t, i * (instance + 1));
+			snprintf(metric, sizeof(metric), "target_info{instance=\"%d\",job=\"%c\",v=\"%d\"}", instance,
+					 "ab"[instance % 2], i / (instance + 3) % 3);
+			add(memory, metric, t, 1);
 		}
 	}
 }

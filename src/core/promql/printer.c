@@ -211,8 +211,22 @@ print_matchers(TsdbBuffer *buffer, const TsdbVectorExpr *vector)
 	print_text(buffer, "}");
 }
 
+/* Has no operator outside of its parentheses, not even a sign. */
+static bool
+is_single(const TsdbExpr *expr)
+{
+	return expr->kind == TSDB_EXPR_NUMBER || expr->duration.in_parens || expr->duration.op <= TSDB_DURATION_MAX_OF;
+}
+
+/* One operand with or without a sign, which is all that an offset takes unless told otherwise. */
+static bool
+is_operand(const TsdbExpr *expr)
+{
+	return is_single(expr) || (expr->duration.lhs == NULL && is_single(expr->duration.rhs));
+}
+
 static void
-print_at(TsdbBuffer *buffer, const TsdbTimeShift *shift)
+print_timestamp(TsdbBuffer *buffer, const TsdbTimeShift *shift)
 {
 	switch (shift->at)
 	{
@@ -228,20 +242,6 @@ print_at(TsdbBuffer *buffer, const TsdbTimeShift *shift)
 			print_text(buffer, " @ end()");
 			break;
 	}
-}
-
-/* Has no operator outside of its parentheses, not even a sign. */
-static bool
-is_single(const TsdbExpr *expr)
-{
-	return expr->kind == TSDB_EXPR_NUMBER || expr->duration.in_parens || expr->duration.op <= TSDB_DURATION_MAX_OF;
-}
-
-/* One operand with or without a sign, which is all that an offset takes unless told otherwise. */
-static bool
-is_operand(const TsdbExpr *expr)
-{
-	return is_single(expr) || (expr->duration.lhs == NULL && is_single(expr->duration.rhs));
 }
 
 /*
@@ -263,6 +263,25 @@ print_offset_expr(TsdbBuffer *buffer, const TsdbExpr *offset)
 	tsdb_buffer_append(buffer, text.data, text.len);
 }
 
+/*
+ * Such an offset would take in an operator that follows it.  In the query there
+ * may have been an `@` between the two, which then has to stay there.
+ */
+static bool
+is_open(const TsdbTimeShift *shift)
+{
+	const TsdbExpr *offset = shift->offset_expr;
+
+	return offset != NULL && (!is_operand(offset) || (offset->kind == TSDB_EXPR_DURATION && offset->duration.in_parens));
+}
+
+static void
+print_at(TsdbBuffer *buffer, const TsdbTimeShift *shift)
+{
+	if (!is_open(shift))
+		print_timestamp(buffer, shift);
+}
+
 static void
 print_offset(TsdbBuffer *buffer, const TsdbTimeShift *shift)
 {
@@ -273,6 +292,8 @@ print_offset(TsdbBuffer *buffer, const TsdbTimeShift *shift)
 		print_offset_expr(buffer, shift->offset_expr);
 	else
 		tsdb_promql_print_duration(buffer, shift->offset_ms);
+	if (is_open(shift))
+		print_timestamp(buffer, shift);
 }
 
 static void
