@@ -157,6 +157,7 @@ ignore_info_series(Info *info)
 /* ---- selection of info series ---- */
 
 #define N_IDENTIFYING 2
+#define MOST_ALTERNATIVES 1000	/* that a pattern can have and still be looked up, not run */
 static const TsdbStr identifying[N_IDENTIFYING] = {{"instance", 8}, {"job", 3}};
 
 /* The values that one identifying label has in the base. */
@@ -187,12 +188,10 @@ quote_pattern(TsdbBuffer *pattern, TsdbStr text)
 	}
 }
 
-/* A pattern of all values; of more than a pattern can hold, anything but the empty one. */
 static TsdbStatus
-match_values(Info *info, TsdbStr label, const KnownValues *known, TsdbMatcher *matcher)
+match_listed(Info *info, TsdbStr label, const KnownValues *known, TsdbMatcher *matcher)
 {
 	TsdbBuffer	pattern;
-	TsdbStatus	status;
 
 	tsdb_buffer_init(&pattern, info->ev->arena, 32 * known->n);
 	for (size_t i = 0; i < known->n; i++)
@@ -201,14 +200,25 @@ match_values(Info *info, TsdbStr label, const KnownValues *known, TsdbMatcher *m
 			tsdb_buffer_u8(&pattern, '|');
 		quote_pattern(&pattern, tsdb_labels_get(known->groups.first[i], label));
 	}
-	status = tsdb_matcher_make(info->ev->arena, TSDB_MATCH_REGEX, label,
-							   (TsdbStr){(const char *) pattern.data, pattern.len}, matcher, info->ev->error);
-	if (status == TSDB_ERR_LIMIT)
-		status = tsdb_matcher_make(info->ev->arena, TSDB_MATCH_NOT_EQUAL, label, TSDB_STR(""), matcher, info->ev->error);
-	return status;
+	return tsdb_matcher_make(info->ev->arena, TSDB_MATCH_REGEX, label,
+							 (TsdbStr){(const char *) pattern.data, pattern.len}, matcher, info->ev->error);
 }
 
-/* What match_values() let through for want of a pattern. */
+/* One of the values; if they are too many or too long for a pattern, any but the empty one. */
+static TsdbStatus
+match_values(Info *info, TsdbStr label, const KnownValues *known, TsdbMatcher *matcher)
+{
+	TsdbStatus	status = TSDB_ERR_LIMIT;
+
+	if (known->n <= MOST_ALTERNATIVES)
+		status = match_listed(info, label, known, matcher);
+	if (status != TSDB_ERR_LIMIT)
+		return status;
+	tsdb_error_clear(info->ev->error);
+	return tsdb_matcher_make(info->ev->arena, TSDB_MATCH_NOT_EQUAL, label, TSDB_STR(""), matcher, info->ev->error);
+}
+
+/* What match_values() lets through for want of a pattern. */
 static void
 drop_unknown(Info *info, KnownValues *known)
 {

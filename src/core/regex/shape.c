@@ -8,11 +8,10 @@
  */
 #include "core/regex/regex_internal.h"
 
-/* Reads literal characters up to something with a meaning; \. and its like are literals. */
+/* Reads literal characters up to something with a meaning; \. and its like are literals.  They go to `text`. */
 static TsdbStr
-literal_run(TsdbArena *arena, TsdbStr pattern, size_t *at)
+literal_run(char *text, TsdbStr pattern, size_t *at)
 {
-	char	   *text = tsdb_alloc(arena, pattern.len - *at);
 	size_t		len = 0;
 
 	while (*at < pattern.len)
@@ -115,15 +114,18 @@ alternatives(TsdbArena *arena, TsdbStr pattern, TsdbStr **strings, size_t *n)
 	size_t		at = 0;
 	size_t		count = 1;
 	TsdbStr    *found;
+	char	   *texts;
 
 	for (size_t i = 0; i < pattern.len; i++)
 		count += pattern.data[i] == '|';
 	if (count > 1000)
 		return false;
 	found = TSDB_NEW_ARRAY(arena, TsdbStr, count);
+	texts = tsdb_alloc(arena, pattern.len);
 	for (*n = 0;; (*n)++)
 	{
-		found[*n] = literal_run(arena, pattern, &at);
+		found[*n] = literal_run(texts, pattern, &at);
+		texts += found[*n].len;
 		if (at == pattern.len)
 			break;
 		if (pattern.data[at++] != '|')
@@ -153,7 +155,7 @@ tsdb_regex_shape(TsdbArena *arena, TsdbStr pattern, TsdbStr **strings, size_t *n
 	if (take(pattern, &at, ".+") && at == pattern.len && !leading)
 		return SHAPE_NOT_EMPTY;
 	at = leading ? 2 : 0;
-	*one = literal_run(arena, pattern, &at);
+	*one = literal_run(tsdb_alloc(arena, pattern.len - at), pattern, &at);
 	if (one->len > 0)
 	{
 		size_t		end = at;
