@@ -107,7 +107,7 @@ is_invariant(const TsdbExpr *expr)
 static bool
 is_repeated(const TsdbExpr *expr, const EvalGrid *grid)
 {
-	return grid->n > 1 && expr->kind != TSDB_EXPR_NUMBER && is_invariant(expr);
+	return (grid->n > 1 || grid->is_range) && expr->kind != TSDB_EXPR_NUMBER && is_invariant(expr);
 }
 
 /* Evaluates once, and repeats the points. */
@@ -220,11 +220,18 @@ eval_profiled(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMat
 TsdbStatus
 tsdb_eval_expr(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
 {
+	const EvalGrid *outer = ev->grid;
+	TsdbStatus	status;
+
 	tsdb_check_interrupt(ev->env);
+	ev->grid = grid;
 	/* a repeated expression is measured by its only evaluation */
 	if (expr->profile != NULL && !is_repeated(expr, grid))
-		return eval_profiled(ev, expr, grid, result);
-	return eval_counted(ev, expr, grid, result);
+		status = eval_profiled(ev, expr, grid, result);
+	else
+		status = eval_counted(ev, expr, grid, result);
+	ev->grid = outer;
+	return status;
 }
 
 TsdbStatus

@@ -132,7 +132,8 @@ function_absent(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalM
 /*
  * With `@` Prometheus reads the series from where the offset leads to, as everywhere,
  * but then looks for the last sample at the time of `@` itself.  So an offset
- * shortens the lookback, and a negative one finds no sample after `@`.
+ * shortens the lookback, and a negative one finds no sample after `@`.  Of a smoothed
+ * selector samples are read that are newer by a lookback.
  */
 static TsdbStatus
 timestamps_of_selector(Evaluator *ev, const TsdbExpr *vector, const EvalGrid *grid, EvalMatrix *result)
@@ -140,12 +141,12 @@ timestamps_of_selector(Evaluator *ev, const TsdbExpr *vector, const EvalGrid *gr
 	TsdbExpr	selector = *vector;
 	TsdbTimeShift *shift = &selector.vector.shift;
 	int64_t		ahead = shift->offset_ms < 0 ? shift->offset_ms : 0;
+	int64_t		newer = vector->vector.smoothed ? ev->options.lookback : 0;
 	int64_t		oldest = time_minus(time_minus(shift->at_ms, ahead), ev->options.lookback);
 
 	if (shift->at == TSDB_AT_NONE)
 		return tsdb_eval_selector_timestamps(ev, vector, grid, result);
-	if (shift->offset_ms < 0)
-		shift->offset_ms = 0;
+	shift->offset_ms = shift->offset_ms > newer ? shift->offset_ms - newer : 0;
 	TRY(tsdb_eval_selector_timestamps(ev, &selector, grid, result));
 	for (size_t i = 0; i < result->n; i++)
 		for (size_t step = 0; step < grid->n; step++)

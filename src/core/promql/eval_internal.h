@@ -115,6 +115,7 @@ typedef struct Evaluator
 	const TsdbEnv *env;
 	TsdbSeriesSource *source;
 	TsdbEvalOptions options;	/* defaults filled in */
+	const EvalGrid *grid;		/* of the node that is being evaluated */
 	size_t		samples;		/* held now, counted against options.max_samples */
 	TsdbEvalStats stats;
 	EvalNotes  *notes;

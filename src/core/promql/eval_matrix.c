@@ -185,7 +185,7 @@ TsdbStatus
 tsdb_eval_check_rows(Evaluator *ev, EvalMatrix *matrix)
 {
 	/* with delayed name removal an instant query looks only at its end */
-	if (ev->options.delayed_name_removal && matrix->steps == 1)
+	if (ev->options.delayed_name_removal && matrix->steps == 1 && !ev->grid->is_range)
 		return TSDB_OK;
 	return tsdb_eval_merge_rows(ev, matrix);
 }

@@ -60,7 +60,7 @@ typedef struct Borders
 	double		right;
 } Borders;
 
-/* False if no sample is within the range, or its borders cannot be told. */
+/* False if all samples are before the range. */
 static bool
 find_borders(EvalExtension extension, const EvalSeries *series, size_t from, size_t to, int64_t start, int64_t end,
 			 bool is_counter, Borders *borders)
@@ -71,7 +71,7 @@ find_borders(EvalExtension extension, const EvalSeries *series, size_t from, siz
 	first = first > from ? first - 1 : from;
 	if (extension == SMOOTHED)
 		last = first_at(series, from, last, end);
-	if (series->t[last] <= start || (extension == SMOOTHED && series->t[first] > end))
+	if (series->t[last] <= start)
 		return false;
 	*borders = (Borders){first, last, series->v[first], series->v[last]};
 	if (extension == SMOOTHED && series->t[first] < start)
@@ -121,6 +121,8 @@ tsdb_range_extended(RangeCall *call, const EvalSeries *series, double *out, bool
 		if (call->from[step] == call->to[step] ||
 			!find_borders(call->range.extension, series, call->from[step], call->to[step], start, end, is_counter, &borders))
 			continue;
+		if (call->extension == SMOOTHED && series->t[borders.first] > end)
+			continue;			/* a range vector shows that sample all the same */
 		out[step] = borders.right - borders.left;
 		if (is_counter)
 		{
