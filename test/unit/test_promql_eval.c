@@ -224,6 +224,30 @@ START_TEST(every_function_is_evaluated)
 }
 END_TEST
 
+/* With delayed name removal rows with equal labels pass an instant query, if none are left of them at its end. */
+START_TEST(range_of_one_step_is_no_instant_query)
+{
+	static const char *const query = "count(histogram_quantiles(requests_bucket, 'q', 0.5, 0.5))";
+	static const char *const subquery = "last_over_time(count(histogram_quantiles(requests_bucket, 'q', 0.5, 0.5))[40s:1m])";
+	Bench		bench;
+
+	bench_open(&bench);
+	add_fleet(&bench);
+	bench.options.delayed_name_removal = true;
+	at(&bench, 300000, 300000, 0);
+	ck_assert_int_eq(run(&bench, query), TSDB_OK);
+	ck_assert_int_eq(run(&bench, subquery), TSDB_OK);
+	at(&bench, 300000, 300000, 60000);
+	ck_assert_int_eq(run(&bench, query), TSDB_OK);
+	at(&bench, 300000, 330000, 60000);
+	ck_assert_int_eq(run(&bench, query), TSDB_ERR_EXECUTION);
+	at(&bench, 330000, 330000, 0);
+	ck_assert_int_eq(run(&bench, query), TSDB_OK);
+	ck_assert_int_eq(run(&bench, subquery), TSDB_ERR_EXECUTION);
+	bench_close(&bench);
+}
+END_TEST
+
 /* More values of identifying labels than a pattern can list; strangers may be as ambiguous as they like. */
 START_TEST(info_series_of_many_targets)
 {
@@ -864,6 +888,7 @@ promql_eval_suite(void)
 	tcase_add_test(results, range_query_is_a_sorted_matrix);
 	tcase_add_test(results, range_query_refuses_other_types);
 	tcase_add_test(results, every_function_is_evaluated);
+	tcase_add_test(results, range_of_one_step_is_no_instant_query);
 	tcase_add_test(results, info_series_of_many_targets);
 	tcase_add_test(results, steps_are_counted);
 	suite_add_tcase(suite, results);

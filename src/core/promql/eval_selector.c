@@ -333,7 +333,7 @@ subquery_grid(const EvalRange *range, int64_t step)
 	if (start <= before && __builtin_add_overflow(start, step, &start))
 		return grid;
 	if (start <= last)
-		grid = (EvalGrid){start, step, tsdb_promql_steps(start, last, step)};
+		grid = (EvalGrid){start, step, tsdb_promql_steps(start, last, step), last > start};
 	return grid;
 }
 
