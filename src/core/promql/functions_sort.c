@@ -34,8 +34,8 @@ tsdb_function_sort(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, Ev
 {
 	bool		descending = expr->call.function->id == TSDB_FN_SORT_DESC;
 
-	warn_if_ineffective(ev, expr, grid);
 	TRY(tsdb_eval_expr(ev, argument(expr, 0), grid, result));
+	warn_if_ineffective(ev, expr, grid);
 	if (grid->n > 1)
 		return TSDB_OK;
 	if (!result->in_order)
@@ -132,8 +132,8 @@ tsdb_function_sort_by_label(Evaluator *ev, const TsdbExpr *expr, const EvalGrid 
 {
 	LabelOrder	order = {expr, expr->call.function->id == TSDB_FN_SORT_BY_LABEL_DESC};
 
-	warn_if_ineffective(ev, expr, grid);
 	TRY(tsdb_eval_expr(ev, argument(expr, 0), grid, result));
+	warn_if_ineffective(ev, expr, grid);
 	if (grid->n > 1)
 		return TSDB_OK;
 	tsdb_sort(ev->arena, ev->env, result->rows, result->n, sizeof(EvalRow), compare_labels, &order);
