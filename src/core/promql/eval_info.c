@@ -170,7 +170,7 @@ typedef struct KnownValues
 static void
 find_values(Info *info, TsdbStr label, KnownValues *known)
 {
-	tsdb_eval_groups_init(&known->groups, info->ev->arena, tsdb_eval_filter(info->ev->arena, &label, 1, true, NULL), 0);
+	tsdb_eval_groups_init(&known->groups, info->ev, tsdb_eval_filter(info->ev->arena, &label, 1, true, NULL), 0);
 	for (size_t i = 0; i < info->base->n; i++)
 		if (!info->is_ignored[i] && tsdb_labels_get(info->base->rows[i].labels, label).len > 0)
 			tsdb_eval_groups_add(&known->groups, info->base->rows[i].labels);
@@ -350,9 +350,9 @@ number_kinds(Info *info, EvalMembers *rows_of)
 	const size_t *kind_of;
 	size_t	   *target_of;
 
-	tsdb_eval_groups_init(&targets, arena, tsdb_eval_filter(arena, identifying, N_IDENTIFYING, true, NULL), info->base->n);
+	tsdb_eval_groups_init(&targets, info->ev, tsdb_eval_filter(arena, identifying, N_IDENTIFYING, true, NULL), info->base->n);
 	info->base_targets = tsdb_eval_number_rows(&targets, info->base);
-	tsdb_eval_groups_init(&kinds, arena, tsdb_eval_filter(arena, identifying, N_IDENTIFYING, true, TSDB_METRIC_NAME),
+	tsdb_eval_groups_init(&kinds, info->ev, tsdb_eval_filter(arena, identifying, N_IDENTIFYING, true, TSDB_METRIC_NAME),
 						  info->infos.n);
 	kind_of = tsdb_eval_number_rows(&kinds, &info->infos);
 	*rows_of = tsdb_eval_members(arena, kind_of, info->infos.n, kinds.n);

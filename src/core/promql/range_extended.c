@@ -121,7 +121,7 @@ tsdb_range_extended(RangeCall *call, const EvalSeries *series, double *out, bool
 		if (call->from[step] == call->to[step] ||
 			!find_borders(call->range.extension, series, call->from[step], call->to[step], start, end, is_counter, &borders))
 			continue;
-		if (call->extension == SMOOTHED && series->t[borders.first] > end)
+		if (call->range.extension == SMOOTHED && series->t[borders.first] > end)
 			continue;			/* a range vector shows that sample all the same */
 		out[step] = borders.right - borders.left;
 		if (is_counter)
