@@ -23,16 +23,6 @@ tsdb_eval_fail(Evaluator *ev, const char *format, ...)
 }
 
 TsdbStatus
-tsdb_eval_unsupported(Evaluator *ev, const TsdbExpr *expr, const char *what)
-{
-	if (what == NULL)
-		return tsdb_fail_at(ev->error, TSDB_ERR_UNSUPPORTED, expr->range.start, expr->range.end,
-							"function %s() is not supported yet", expr->call.function->name);
-	return tsdb_fail_at(ev->error, TSDB_ERR_UNSUPPORTED, expr->range.start, expr->range.end,
-						"%s is not supported yet", what);
-}
-
-TsdbStatus
 tsdb_eval_count_samples(Evaluator *ev, size_t rows, size_t steps)
 {
 	size_t		left = ev->options.max_samples - ev->samples;

@@ -86,8 +86,7 @@ typedef struct TsdbQueryResult
  *
  * TSDB_ERR_EXECUTION for what Prometheus calls an execution error, in its words;
  * TSDB_ERR_LIMIT for too many samples; TSDB_ERR_SYNTAX for a type that a range
- * query cannot have or a duration that comes out wrong; TSDB_ERR_UNSUPPORTED for
- * what this version does not evaluate; whatever the source fails with.
+ * query cannot have or a duration that comes out wrong; whatever the source fails with.
  */
 extern TsdbStatus tsdb_promql_eval(TsdbArena *arena, const TsdbEnv *env, TsdbSeriesSource *source,
 								   const TsdbEvalOptions *options, TsdbExpr *expr,

@@ -288,11 +288,7 @@ static EvalFunction *const functions[TSDB_FN_COUNT] = {
 TsdbStatus
 tsdb_eval_call(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result)
 {
-	EvalFunction *function = functions[expr->call.function->id];
-
-	if (function == NULL)
-		return tsdb_eval_unsupported(ev, expr, NULL);
-	return function(ev, expr, grid, result);
+	return functions[expr->call.function->id](ev, expr, grid, result);
 }
 
 bool

@@ -127,7 +127,6 @@ typedef struct Evaluator
 extern TsdbStatus tsdb_eval_expr(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalMatrix *result);
 /* The same for a scalar: its value at each step. */
 extern TsdbStatus tsdb_eval_scalar(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, double **values);
-extern TsdbStatus tsdb_eval_unsupported(Evaluator *ev, const TsdbExpr *expr, const char *what);
 extern TsdbStatus tsdb_eval_fail(Evaluator *ev, const char *format, ...) TSDB_PRINTF(2, 3);
 /* Count samples or points that are about to be held; a node gives back what is not part of its value. */
 extern TsdbStatus tsdb_eval_count_samples(Evaluator *ev, size_t rows, size_t steps);

@@ -203,8 +203,6 @@ tsdb_eval_range_call(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, 
 	const TsdbExpr *range = NULL;
 	bool		stay_distinct;
 
-	if (entry->kernel == NULL)
-		return tsdb_eval_unsupported(ev, expr, NULL);
 	TRY(eval_arguments(&call, &range));
 	TRY(check_extension(&call, entry, range));
 	tsdb_eval_rows_begin(&call.rows, ev, grid->n);
