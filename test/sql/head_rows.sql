@@ -35,3 +35,17 @@ CALL tsdb.compact(true);
 SELECT tsdb.delete_series('{job="h"}');
 DROP TABLE h_seen;
 DROP FUNCTION h_see();
+
+-- Series of one instance and time share a group whatever their job; of another time they do not, nor without an instance.
+SELECT tsdb.push('{"samples": [
+    {"metric": "h_a", "labels": {"job": "one", "instance": "x"}, "timestampMs": 1772323200000, "value": 1},
+    {"metric": "h_b", "labels": {"job": "two", "instance": "x"}, "timestampMs": 1772323200000, "value": 1},
+    {"metric": "h_c", "labels": {"job": "three", "instance": "x"}, "timestampMs": 1772323200001, "value": 1},
+    {"metric": "h_d", "labels": {"job": "one"}, "timestampMs": 1772323200000, "value": 1},
+    {"metric": "h_e", "labels": {"job": "two"}, "timestampMs": 1772323200000, "value": 1}]}')->'ingestedCount';
+SELECT string_agg(metric_name, ' ' ORDER BY metric_name) FROM tsdb.series WHERE metric_name ~ '^h_[a-e]$' GROUP BY group_id ORDER BY 1;
+-- Others of that scrape find the group later.
+SELECT tsdb.push('{"samples": [
+    {"metric": "h_f", "labels": {"job": "two", "instance": "x"}, "timestampMs": 1772323215000, "value": 1},
+    {"metric": "h_g", "labels": {"job": "one", "instance": "x"}, "timestampMs": 1772323215000, "value": 1}]}')->'ingestedCount';
+SELECT string_agg(metric_name, ' ' ORDER BY metric_name) FROM tsdb.series WHERE metric_name ~ '^h_[abfg]$' GROUP BY group_id ORDER BY 1;

@@ -26,6 +26,8 @@ typedef struct PgtsdbSeriesWanted
 	TsdbStr		labels;			/* canonical encoding */
 	TsdbStr		metric_name;
 	TsdbStr		origin;			/* what the series shares a group by; empty: only what arrives with it */
+	TsdbStr		instance;		/* of an origin made of labels, else empty */
+	int64		t;				/* of its first sample, to be set by the caller */
 
 	/* Answer */
 	bool		found;			/* now, made if need be */

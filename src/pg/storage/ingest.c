@@ -416,6 +416,7 @@ wait_for_series(PgtsdbIngest *ingest, TsdbHash key, TsdbHash raw_key, const Pgts
 		}
 		entry->number = ingest->n_waiting++;
 		ingest->wanted[entry->number] = *wanted;
+		ingest->wanted[entry->number].t = samples[0].t;
 		ingest->waiting[entry->number] = (Waiting) {.raw_key = raw_key};
 	}
 

@@ -8,7 +8,8 @@
  * creators wait for each other, and ids are given out by one at a time.
  *
  * Series that arrive together and have the same origin (job and instance, or
- * what the sender says) become columns of one group, in the order of arrival.
+ * what the sender says) become columns of one group, in the order of arrival; series of one
+ * instance and time count as one origin.
  * Later ones of that origin fill its newest group up.  Series without an origin
  * only share a group with those they arrive with: nothing says that they will
  * have timestamps in common with others.
@@ -66,12 +67,14 @@ static size_t look_up(PgtsdbSeriesWanted **wanted, size_t n);
 static void look_up_one(PgtsdbScan *scan, PgtsdbSeriesWanted *wanted);
 static uint64 create_missing(const PgtsdbTenant *tenant, PgtsdbSeriesWanted **wanted, size_t n);
 static void create_in_part(const PgtsdbTenant *tenant, PgtsdbSeriesWanted **wanted, size_t n);
+static void share_origins(PgtsdbSeriesWanted **wanted, size_t n);
 static void plan_groups(Creation *creation);
 static bool newest_group(PgtsdbScan *scan, int32 part, TsdbStr origin, int32 *group_id, int16 *n_columns);
 static int32 take_group_ids(const PgtsdbTenant *tenant, int32 part, int32 n);
 static void insert_groups(const Creation *creation, int32 first_id);
 static void insert_series(const Creation *creation);
 static int	compare_hash(const void *a, const void *b);
+static int	compare_scrape(const void *a, const void *b);
 static int	compare_origin(const void *a, const void *b);
 
 /* ---- what is wanted ---- */
@@ -101,7 +104,13 @@ pgtsdb_series_describe(TsdbArena *arena, const PgtsdbTenant *tenant, TsdbLabels 
 	wanted->labels = (TsdbStr) {(const char *) encoded.data, encoded.len};
 	wanted->hash = tsdb_hash(encoded.data, encoded.len, 0);
 	wanted->metric_name = tsdb_str_copy(arena, wanted->metric_name);
-	wanted->origin = origin != NULL ? shorten(arena, origin, strlen(origin)) : series_origin(arena, job, instance);
+	if (origin != NULL)
+		wanted->origin = shorten(arena, origin, strlen(origin));
+	else
+	{
+		wanted->origin = series_origin(arena, job, instance);
+		wanted->instance = tsdb_str_copy(arena, instance);
+	}
 	wanted->part = part_of(tenant, job, instance);
 	return TSDB_OK;
 }
@@ -276,6 +285,7 @@ create_in_part(const PgtsdbTenant *tenant, PgtsdbSeriesWanted **wanted, size_t n
 	creation.new_columns = palloc_array(int16, n);
 	creation.new_origins = palloc_array(Datum, n);
 
+	share_origins(wanted, n);
 	/* Pointers into the caller's array: its order is that of arrival. */
 	qsort(wanted, n, sizeof(*wanted), compare_origin);
 	plan_groups(&creation);
@@ -294,6 +304,20 @@ create_in_part(const PgtsdbTenant *tenant, PgtsdbSeriesWanted **wanted, size_t n
 	insert_groups(&creation, first_id);
 	insert_series(&creation);
 	SPI_finish();
+}
+
+/*
+ * Series of one instance with the same timestamp come from the same scrape, whatever job they say they belong to
+ * (an exporter that tells of others, a federation): the smallest of their origins is that of all.
+ */
+static void
+share_origins(PgtsdbSeriesWanted **wanted, size_t n)
+{
+	qsort(wanted, n, sizeof(*wanted), compare_scrape);
+	for (size_t i = 1; i < n; i++)
+		if (wanted[i]->instance.len > 0 && wanted[i]->t == wanted[i - 1]->t &&
+			tsdb_str_equal(wanted[i]->instance, wanted[i - 1]->instance))
+			wanted[i]->origin = wanted[i - 1]->origin;
 }
 
 /* Gives each series its column, origin by origin. */
@@ -559,6 +583,18 @@ compare_hash(const void *a, const void *b)
 	if (x->hash.hi != y->hash.hi)
 		return x->hash.hi < y->hash.hi ? -1 : 1;
 	return x->hash.lo < y->hash.lo ? -1 : x->hash.lo > y->hash.lo;
+}
+
+static int
+compare_scrape(const void *a, const void *b)
+{
+	const PgtsdbSeriesWanted *x = *(PgtsdbSeriesWanted *const *) a;
+	const PgtsdbSeriesWanted *y = *(PgtsdbSeriesWanted *const *) b;
+	int			order = tsdb_str_compare(x->instance, y->instance);
+
+	if (order == 0 && x->t != y->t)
+		order = x->t < y->t ? -1 : 1;
+	return order != 0 ? order : tsdb_str_compare(x->origin, y->origin);
 }
 
 /* Within an origin by place in the caller's array. */
