@@ -19,10 +19,11 @@
 
 static TsdbExpr *parse_duration(Parser *parser, Precedence lowest);
 
+/* Also true for NaN, which Prometheus takes for the most negative duration. */
 static bool
 is_out_of_range(double seconds)
 {
-	return seconds > MAX_DURATION || seconds < -MAX_DURATION;
+	return !(seconds <= MAX_DURATION && seconds >= -MAX_DURATION);
 }
 
 static bool
