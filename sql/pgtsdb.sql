@@ -310,6 +310,33 @@ CREATE FUNCTION tsdb.explain(query text, "start" timestamptz, "end" timestamptz,
 COMMENT ON FUNCTION tsdb.explain(text, timestamptz, timestamptz, interval, boolean) IS
     'the same for every step from start to end';
 
+CREATE FUNCTION tsdb.cardinality(label text DEFAULT NULL, selector text DEFAULT NULL, since interval DEFAULT '1 hour', "limit" int4 DEFAULT 10)
+    RETURNS TABLE (name text, series bigint, "values" bigint, created bigint, retired bigint)
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_cardinality' LANGUAGE C STABLE PARALLEL SAFE ROWS 10;
+COMMENT ON FUNCTION tsdb.cardinality(text, text, interval, int4) IS
+    'what has the most series: each value of a label (__name__ for metrics), or each label name with the number of its values; created and retired count what came and went since then; limit 0 means all';
+
+CREATE FUNCTION tsdb.metric_sizes("start" timestamptz DEFAULT pg_catalog.now() - interval '1 day', "end" timestamptz DEFAULT pg_catalog.now(),
+                                  "limit" int4 DEFAULT 10)
+    RETURNS TABLE (metric text, series bigint, samples bigint, bytes bigint, bytes_per_sample float8)
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_metric_sizes' LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 10;
+COMMENT ON FUNCTION tsdb.metric_sizes(timestamptz, timestamptz, int4) IS
+    'which metrics take the most space: of the chunks that begin within the range, rows counted and indexes not; limit 0 means all';
+
+CREATE FUNCTION tsdb.tenant_statistics()
+    RETURNS TABLE (tenant_id text, series bigint, head_groups bigint, head_oldest timestamptz, head_newest timestamptz,
+                   compaction_lag interval, chunk_rows bigint, chunk_oldest timestamptz)
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_statistics' LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 1;
+COMMENT ON FUNCTION tsdb.tenant_statistics() IS 'the row of tsdb.stats';
+
+CREATE VIEW tsdb.stats AS SELECT * FROM tsdb.tenant_statistics();
+COMMENT ON VIEW tsdb.stats IS 'what the tenant of the session has stored';
+COMMENT ON COLUMN tsdb.stats.series IS 'series in the catalogue, retired ones included';
+COMMENT ON COLUMN tsdb.stats.head_groups IS 'groups of series that have samples in tsdb.head';
+COMMENT ON COLUMN tsdb.stats.head_oldest IS 'time of the oldest sample in tsdb.head; what is older is in chunks';
+COMMENT ON COLUMN tsdb.stats.compaction_lag IS 'how long the oldest samples of tsdb.head could have been compacted: at most pgtsdb.compaction_interval when all is well';
+COMMENT ON COLUMN tsdb.stats.chunk_rows IS 'rows of compressed samples';
+
 CREATE FUNCTION tsdb.api_query(query text, "time" timestamptz DEFAULT pg_catalog.now(), lookback interval DEFAULT NULL,
                                "limit" int4 DEFAULT 0, stats boolean DEFAULT false) RETURNS json
     AS 'MODULE_PATHNAME', 'pgtsdb_sql_api_query' LANGUAGE C STABLE PARALLEL SAFE;
@@ -788,7 +815,7 @@ GRANT EXECUTE ON FUNCTION tsdb.remote_write(bytea), tsdb.push(jsonb), tsdb.push_
 GRANT EXECUTE ON FUNCTION tsdb.delete_series(text, timestamptz, timestamptz, boolean) TO pgtsdb_admin;
 GRANT EXECUTE ON PROCEDURE tsdb.compact(boolean) TO pgtsdb_admin;
 
-GRANT SELECT ON tsdb.worker_status TO PUBLIC;
+GRANT SELECT ON tsdb.worker_status, tsdb.stats TO PUBLIC;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON tsdb.scrape_configs, tsdb.scrape_targets, tsdb.receivers, tsdb.routes TO PUBLIC;
 GRANT SELECT (tenant_id, secret_name), INSERT, UPDATE, DELETE ON tsdb.secrets TO PUBLIC;
