@@ -31,9 +31,9 @@ extension_of(const TsdbVectorExpr *selector)
 	return selector->anchored ? ANCHORED : selector->smoothed ? SMOOTHED : NOT_EXTENDED;
 }
 
-/* Gives the sink the samples that may matter when each step looks back `range` from its time. */
+/* Gives the sink the samples that may matter when each step looks back `range` from its time, for the newest or for all of them. */
 static TsdbStatus
-select_series(Evaluator *ev, const TsdbVectorExpr *selector, EvalTimes times, int64_t range, TsdbSeriesSink *sink)
+select_series(Evaluator *ev, const TsdbVectorExpr *selector, EvalTimes times, int64_t range, bool newest, TsdbSeriesSink *sink)
 {
 	int64_t		ahead = extension_of(selector) == SMOOTHED ? ev->options.lookback : 0;
 	TsdbSelect	what = {
@@ -41,7 +41,8 @@ select_series(Evaluator *ev, const TsdbVectorExpr *selector, EvalTimes times, in
 		.t_max = time_minus(time_of(times, times.n - 1), -ahead),
 		.matchers = selector->matchers,
 		.n_matchers = selector->n_matchers,
-		.max_series = ev->options.max_series
+		.max_series = ev->options.max_series,
+		.newest_only = newest && times.n == 1
 	};
 
 	tsdb_check_interrupt(ev->env);
@@ -216,7 +217,7 @@ instant_vector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid,
 	TRY(selector_times(ev, grid, &expr->vector.shift, &picker.times));
 	tsdb_eval_rows_begin(&picker.rows, ev, grid->n);
 	picker.picked = TSDB_NEW_ARRAY(ev->arena, size_t, grid->n);
-	TRY(select_series(ev, &expr->vector, picker.times, ev->options.lookback, &picker.sink));
+	TRY(select_series(ev, &expr->vector, picker.times, ev->options.lookback, !expr->vector.smoothed, &picker.sink));
 	*result = picker.rows.matrix;
 	return TSDB_OK;
 }
@@ -294,7 +295,7 @@ matrix_selector(Evaluator *ev, const TsdbExpr *expr, const EvalGrid *grid, EvalR
 	range->extension = extension_of(selector);
 	return select_series(ev, selector, range->times,
 						 time_minus(range->range, range->extension == NOT_EXTENDED ? 0 : -ev->options.lookback),
-						 &sink.sink);
+						 false, &sink.sink);
 }
 
 void

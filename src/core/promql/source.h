@@ -36,6 +36,7 @@ typedef struct TsdbSelect
 	const TsdbMatcher *matchers;
 	size_t		n_matchers;
 	size_t		max_series;		/* more is TSDB_ERR_LIMIT; 0: no limit */
+	bool		newest_only;	/* of each series the last sample in the range is enough; others may be left out */
 } TsdbSelect;
 
 /* What the selections of a source have come upon so far. */

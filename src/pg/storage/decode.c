@@ -288,14 +288,21 @@ pgtsdb_decode_head(PgtsdbDecoder *decoder, const PgtsdbScan *scan, PgtsdbGroup *
 	{
 		while (group->columns[column].col < row->samples[i].col)
 			column++;
-		group->columns[column].n_head++;
+		group->n_in_head += group->columns[column].n_head++ == 0;
 		group->rows_have_dt |= row->samples[i].dt != 0;
 	}
-	if (group->last_row != NULL)
-		group->last_row->next = row;
-	else
+	if (group->last_row == NULL)
+		group->first_row = group->last_row = row;
+	else if (decoder->backwards)
+	{
+		row->next = group->first_row;
 		group->first_row = row;
-	group->last_row = row;
+	}
+	else
+	{
+		group->last_row->next = row;
+		group->last_row = row;
+	}
 	group->n_rows++;
 	decoder->n_samples += row->n;
 }
@@ -390,6 +397,7 @@ pgtsdb_finish_head(PgtsdbDecoder *decoder, PgtsdbGroup *group)
 	}
 	group->first_row = group->last_row = NULL;
 	group->n_rows = 0;
+	group->n_in_head = 0;
 	group->rows_have_dt = false;
 }
 

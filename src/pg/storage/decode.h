@@ -39,6 +39,7 @@ typedef struct PgtsdbGroup
 	PgtsdbPendingRow *first_row;
 	PgtsdbPendingRow *last_row;
 	size_t		n_rows;
+	int			n_in_head;		/* columns that the pending rows have a sample of */
 	bool		rows_have_dt;
 } PgtsdbGroup;
 
@@ -51,6 +52,7 @@ typedef struct PgtsdbDecoder
 	int64		t_lo;			/* samples outside are left out; both inclusive */
 	int64		t_hi;
 	size_t		n_samples;		/* decoded and kept so far */
+	bool		backwards;		/* rows of head come in descending order */
 } PgtsdbDecoder;
 
 /* ---- chunks ---- */

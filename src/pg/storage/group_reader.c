@@ -67,6 +67,7 @@ struct PgtsdbGroupReader
 
 	/* The group at hand */
 	PgtsdbGroup *group;
+	int64		enough;			/* earlier samples are not wanted: each column has a later one in head */
 	bool		by_rows;		/* its columns have runs of chunks */
 	OpenChunk  *chunks;
 	size_t		n_chunks;
@@ -80,8 +81,10 @@ struct PgtsdbGroupReader
 };
 
 static void open_leaves(PgtsdbGroupReader *reader, int32 part, Snapshot snapshot);
+static void fetch_rows(PgtsdbGroupReader *reader);
 static void fetch_chunks(PgtsdbGroupReader *reader);
 static void fetch_head(PgtsdbGroupReader *reader);
+static void fetch_newest_head(PgtsdbGroupReader *reader);
 static void open_chunk(PgtsdbGroupReader *reader, const PgtsdbScan *scan);
 static OpenChunk *next_chunk(PgtsdbGroupReader *reader);
 static size_t find_covering(PgtsdbGroupReader *reader, int16 col);
@@ -96,14 +99,15 @@ static bool pieces_ascend(const PgtsdbGroupReader *reader, const TsdbRun *head);
 /* ---- opening and closing ---- */
 
 PgtsdbGroupReader *
-pgtsdb_group_reader_open(TsdbArena *arena, int32 part, Snapshot snapshot, int64 t_lo, int64 t_hi, TsdbSourceStats *stats)
+pgtsdb_group_reader_open(TsdbArena *arena, int32 part, Snapshot snapshot, int64 t_lo, int64 t_hi, bool newest_only,
+						 TsdbSourceStats *stats)
 {
 	PgtsdbGroupReader *reader = TSDB_NEW(arena, PgtsdbGroupReader);
 
 	reader->arena = arena;
 	reader->rows = tsdb_arena_child(arena);
 	reader->column = tsdb_arena_child(arena);
-	reader->decoder = (PgtsdbDecoder) {.arena = reader->rows, .t_lo = t_lo, .t_hi = t_hi};
+	reader->decoder = (PgtsdbDecoder) {.arena = reader->rows, .t_lo = t_lo, .t_hi = t_hi, .backwards = newest_only};
 	reader->stats = stats;
 	reader->piece = TSDB_NEW_ARRAY(arena, int64, TSDB_CHUNK_MAX_TIMES);
 	open_leaves(reader, part, snapshot);
@@ -157,8 +161,7 @@ pgtsdb_group_reader_fetch(PgtsdbGroupReader *reader, PgtsdbGroup *group)
 	reader->n_chunks = 0;
 	reader->timeline.is_valid = false;
 	reader->by_rows = group->n_columns < FEW_COLUMNS;
-	fetch_chunks(reader);
-	fetch_head(reader);
+	fetch_rows(reader);
 }
 
 void
@@ -168,8 +171,21 @@ pgtsdb_group_reader_runs(PgtsdbGroupReader *reader, TsdbArena *arena, PgtsdbGrou
 	reader->decoder.reader = NULL;
 	reader->group = group;
 	reader->by_rows = true;
+	fetch_rows(reader);
+}
+
+/* Head comes first: it may tell which chunks are of no use.  Its runs come last, though, when it is finished. */
+static void
+fetch_rows(PgtsdbGroupReader *reader)
+{
+	reader->enough = PG_INT64_MIN;
+	if (reader->has_head && reader->decoder.backwards)
+		fetch_newest_head(reader);
+	else if (reader->has_head)
+		fetch_head(reader);
 	fetch_chunks(reader);
-	fetch_head(reader);
+	if (reader->has_head)
+		pgtsdb_finish_head(&reader->decoder, reader->group);
 }
 
 static void
@@ -185,6 +201,8 @@ fetch_chunks(PgtsdbGroupReader *reader)
 		pgtsdb_chunk_scan_start(scan, &reader->bounds[i], group, pgtsdb_chunks_from(decoder->t_lo), decoder->t_hi);
 		while (pgtsdb_chunk_scan_next(scan, group))
 		{
+			if (pgtsdb_chunk_place(scan).t_max < reader->enough)
+				continue;
 			if (reader->by_rows)
 				pgtsdb_decode_chunk(decoder, scan, group);
 			else
@@ -199,15 +217,36 @@ fetch_head(PgtsdbGroupReader *reader)
 {
 	PgtsdbDecoder *decoder = &reader->decoder;
 
-	if (!reader->has_head)
-		return;
 	pgtsdb_head_scan_start(&reader->head, reader->group, pgtsdb_head_from(decoder->t_lo), decoder->t_hi);
 	while (pgtsdb_scan_next(&reader->head))
 	{
 		pgtsdb_decode_head(decoder, &reader->head, reader->group);
 		reader->stats->head_rows++;
 	}
-	pgtsdb_finish_head(decoder, reader->group);
+}
+
+/*
+ * From the newest row back until each column has a sample.  The row that brought the last one has all of them at its time or
+ * later; rows that began more than the span of a row before it cannot have later ones.
+ */
+static void
+fetch_newest_head(PgtsdbGroupReader *reader)
+{
+	PgtsdbDecoder *decoder = &reader->decoder;
+	PgtsdbGroup *group = reader->group;
+
+	pgtsdb_head_scan_start(&reader->head, group, pgtsdb_head_from(decoder->t_lo), decoder->t_hi);
+	while (pgtsdb_scan_previous(&reader->head))
+	{
+		int64		ts = DatumGetInt64(pgtsdb_scan_value(&reader->head, PGTSDB_HEAD_TS));
+
+		if (ts < pgtsdb_head_from(reader->enough))
+			return;
+		pgtsdb_decode_head(decoder, &reader->head, group);
+		reader->stats->head_rows++;
+		if (group->n_in_head == group->n_columns && reader->enough == PG_INT64_MIN)
+			reader->enough = ts;
+	}
 }
 
 /* Copies the chunk in the scan's slot, and finds its timestamps within the range. */

@@ -21,9 +21,12 @@
 
 typedef struct PgtsdbGroupReader PgtsdbGroupReader;
 
-/* Samples with t_lo <= t <= t_hi.  What is met is counted in the stats.  Memory comes from the arena and the current context. */
+/*
+ * Samples with t_lo <= t <= t_hi; with newest_only the last one of each series at least.  What is met is counted in the
+ * stats.  Memory comes from the arena and the current context.
+ */
 extern PgtsdbGroupReader *pgtsdb_group_reader_open(TsdbArena *arena, int32 part, Snapshot snapshot,
-												   int64 t_lo, int64 t_hi, TsdbSourceStats *stats);
+												   int64 t_lo, int64 t_hi, bool newest_only, TsdbSourceStats *stats);
 /* Fetches the rows of a group that hold some of its wanted columns. */
 extern void pgtsdb_group_reader_fetch(PgtsdbGroupReader *reader, PgtsdbGroup *group);
 /*

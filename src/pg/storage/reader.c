@@ -197,7 +197,7 @@ static PgtsdbGroupReader *
 open_group_reader(Reading *reading, int32 part)
 {
 	return pgtsdb_group_reader_open(reading->scratch, part, reading->storage->snapshot, reading->what->t_min,
-									reading->what->t_max, &reading->storage->source.stats);
+									reading->what->t_max, reading->what->newest_only, &reading->storage->source.stats);
 }
 
 static TsdbStatus

@@ -169,3 +169,15 @@ pgtsdb_scan_next(PgtsdbScan *scan)
 			return true;
 	return false;
 }
+
+bool
+pgtsdb_scan_previous(PgtsdbScan *scan)
+{
+	while (pgtsdb_scan_last_entry(scan))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (pgtsdb_scan_fetch(scan))
+			return true;
+	}
+	return false;
+}

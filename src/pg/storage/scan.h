@@ -59,6 +59,8 @@ extern bool pgtsdb_scan_last_entry(PgtsdbScan *scan);
 extern bool pgtsdb_scan_fetch(PgtsdbScan *scan);
 /* The next visible row. */
 extern bool pgtsdb_scan_next(PgtsdbScan *scan);
+/* The same from the end of the keys towards their beginning; a scan goes one way only. */
+extern bool pgtsdb_scan_previous(PgtsdbScan *scan);
 
 /* A column that is never null of the row in the slot (schema.h has the numbers). */
 static inline Datum
