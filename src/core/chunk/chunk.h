@@ -17,7 +17,7 @@
 #define TSDB_CHUNK_VERSION 1
 #define TSDB_CHUNK_MAX_TIMES 8191		/* timestamps of one chunk */
 #define TSDB_CHUNK_MAX_COLUMNS 255		/* columns of one chunk */
-#define TSDB_CHUNK_ROW_LIMIT 8104		/* bytes that fill a row of tsdb.chunks to 8,160: 24 of header, 28 of other columns, 4 of length */
+#define TSDB_CHUNK_ROW_LIMIT 8104		/* fills a row of tsdb.chunks to 8,160: 24 of header, 28 of other columns, 4 of length */
 #define TSDB_CHUNK_MIN_LIMIT 512		/* smallest limit a writer accepts */
 
 /* One bit per timestamp, the lowest first. */

@@ -115,7 +115,7 @@ pgtsdb_sql_cardinality(PG_FUNCTION_ARGS)
 									   since, &counts, &n, &error), &error);
 	for (size_t i = 0; i < n && (limit == 0 || i < limit); i++)
 	{
-		Datum		values[N] = {0};
+		Datum		values[N];
 		bool		nulls[N] = {false};
 
 		CHECK_FOR_INTERRUPTS();

@@ -85,14 +85,17 @@ head_border(PgtsdbScan *scan, int32 part, int32 group_id, bool newest, int32 *fo
 	return true;
 }
 
+/* Visits the index entries of the part's chunks that begin within [t_lo, t_hi]; visit() may fetch the row. */
+typedef void (*ChunkVisitor) (PgtsdbScan *scan, int64 t_min, void *context);
+
 static void
-add_chunks(int32 part, Snapshot snapshot, PgtsdbPartStatistics *statistics)
+visit_chunks(int32 part, Snapshot snapshot, int64 t_lo, int64 t_hi, ChunkVisitor visit, void *context)
 {
 	static const char *const columns[] = {"part", "group_id", "tier", "class", "t_min", "col", "n"};
 	List	   *leaves;
 	ListCell   *cell;
 
-	if (!tsdb_local_relations(TSDB_TABLE_CHUNKS, part, PG_INT64_MIN, PG_INT64_MAX, &leaves))
+	if (!tsdb_local_relations(TSDB_TABLE_CHUNKS, part, t_lo, t_hi, &leaves))
 		return;
 	foreach(cell, leaves)
 	{
@@ -106,12 +109,23 @@ add_chunks(int32 part, Snapshot snapshot, PgtsdbPartStatistics *statistics)
 		pgtsdb_scan_start(&scan);
 		while (pgtsdb_scan_next_entry(&scan))
 		{
-			statistics->chunk_rows++;
-			statistics->chunk_oldest = Min(statistics->chunk_oldest, DatumGetInt64(pgtsdb_scan_entry(&scan, 5)));
+			int64		t_min = DatumGetInt64(pgtsdb_scan_entry(&scan, 5));
+
+			if (t_min >= t_lo && t_min <= t_hi)
+				visit(&scan, t_min, context);
 		}
 		pgtsdb_scan_close(&scan);
 	}
 	list_free_deep(leaves);
+}
+
+static void
+count_chunk(PgtsdbScan *scan, int64 t_min, void *context)
+{
+	PgtsdbPartStatistics *statistics = context;
+
+	statistics->chunk_rows++;
+	statistics->chunk_oldest = Min(statistics->chunk_oldest, t_min);
 }
 
 void
@@ -119,7 +133,7 @@ pgtsdb_part_statistics(int32 part, Snapshot snapshot, PgtsdbPartStatistics *stat
 {
 	statistics->series += count_entries(tsdb_local_table(TSDB_TABLE_SERIES, part), part, snapshot);
 	add_head(part, snapshot, statistics);
-	add_chunks(part, snapshot, statistics);
+	visit_chunks(part, snapshot, PG_INT64_MIN, PG_INT64_MAX, count_chunk, statistics);
 }
 
 /* ---- metrics ---- */
@@ -184,33 +198,10 @@ map_columns(Measurement *measurement, int32 part, Snapshot snapshot)
 }
 
 static void
-measure_part(Measurement *measurement, int32 part, Snapshot snapshot, int64 t_lo, int64 t_hi)
+measure_chunk(PgtsdbScan *scan, int64 t_min, void *context)
 {
-	static const char *const columns[] = {"part", "group_id", "tier", "class", "t_min", "col", "n"};
-	List	   *leaves;
-	ListCell   *cell;
-
-	if (!tsdb_local_relations(TSDB_TABLE_CHUNKS, part, t_lo, t_hi, &leaves))
-		return;
-	foreach(cell, leaves)
-	{
-		const TsdbLeaf *leaf = lfirst(cell);
-		PgtsdbScan	scan;
-
-		if (!pgtsdb_scan_open(&scan, leaf->heap, lengthof(columns), columns, snapshot, AccessShareLock))
-			continue;
-		pgtsdb_scan_clear(&scan);
-		pgtsdb_scan_key_int4(&scan, 1, BTEqualStrategyNumber, part);
-		pgtsdb_scan_start(&scan);
-		while (pgtsdb_scan_next_entry(&scan))
-		{
-			int64		t_min = DatumGetInt64(pgtsdb_scan_entry(&scan, 5));
-
-			if (t_min >= t_lo && t_min <= t_hi && pgtsdb_scan_fetch(&scan))
-				measure_row(measurement, &scan);
-		}
-		pgtsdb_scan_close(&scan);
-	}
+	if (pgtsdb_scan_fetch(scan))
+		measure_row(context, scan);
 }
 
 static void
@@ -295,7 +286,7 @@ pgtsdb_metric_sizes(TsdbArena *arena, const int32 *parts, int n_parts, Snapshot 
 	for (int i = 0; i < n_parts; i++)
 	{
 		map_columns(&measurement, parts[i], snapshot);
-		measure_part(&measurement, parts[i], snapshot, t_lo, t_hi);
+		visit_chunks(parts[i], snapshot, t_lo, t_hi, measure_chunk, &measurement);
 	}
 	*n = 0;
 	for (size_t i = 0; i < measurement.names.n; i++)
