@@ -41,6 +41,9 @@
 
 #define MAX_ORIGIN_BYTES 512	/* origins are keys of a btree; a longer one ends with its hash */
 
+/* Series that are looked for without the lock before the others are. */
+#define LOOK_UP_SAMPLE 32
+
 /* What one creation adds to a part. */
 typedef struct Creation
 {
@@ -179,11 +182,16 @@ uint64
 pgtsdb_series_resolve(const PgtsdbTenant *tenant, PgtsdbSeriesWanted *wanted, size_t n)
 {
 	PgtsdbSeriesWanted **missing = palloc_array(PgtsdbSeriesWanted *, n);
+	size_t		sample = Min(n, LOOK_UP_SAMPLE);
 	uint64		created = 0;
 
 	for (size_t i = 0; i < n; i++)
 		missing[i] = &wanted[i];
-	n = look_up(missing, n);
+	/* where all of a sample are new most others are, too, and the look under the lock, which they need anyway, finds the rest */
+	if (look_up(missing, sample) == sample)
+		qsort(missing, n, sizeof(*missing), compare_hash);
+	else
+		n = look_up(missing, n);
 	if (n > 0)
 		created = create_missing(tenant, missing, n);
 	pfree(missing);
