@@ -183,17 +183,25 @@ pgtsdb_series_resolve(const PgtsdbTenant *tenant, PgtsdbSeriesWanted *wanted, si
 {
 	PgtsdbSeriesWanted **missing = palloc_array(PgtsdbSeriesWanted *, n);
 	size_t		sample = Min(n, LOOK_UP_SAMPLE);
+	size_t		n_missing;
 	uint64		created = 0;
 
 	for (size_t i = 0; i < n; i++)
 		missing[i] = &wanted[i];
+	n_missing = look_up(missing, sample);
 	/* where all of a sample are new most others are, too, and the look under the lock, which they need anyway, finds the rest */
-	if (look_up(missing, sample) == sample)
-		qsort(missing, n, sizeof(*missing), compare_hash);
-	else
-		n = look_up(missing, n);
-	if (n > 0)
-		created = create_missing(tenant, missing, n);
+	if (n_missing == sample)
+		n_missing = n;
+	else if (n > sample)
+	{
+		size_t		n_others = look_up(missing + sample, n - sample);
+
+		memmove(missing + n_missing, missing + sample, n_others * sizeof(*missing));
+		n_missing += n_others;
+	}
+	qsort(missing, n_missing, sizeof(*missing), compare_hash);
+	if (n_missing > 0)
+		created = create_missing(tenant, missing, n_missing);
 	pfree(missing);
 	return created;
 }
