@@ -347,6 +347,7 @@ typedef struct TsdbDurationExpr
 	TsdbExpr   *lhs;			/* TSDB_EXPR_NUMBER or TSDB_EXPR_DURATION, or NULL */
 	TsdbExpr   *rhs;
 	bool		in_parens;
+	bool		keeps_plus;		/* an offset +(5m) whose text needs the sign, or (5m) would take in the operator behind it */
 } TsdbDurationExpr;
 
 struct TsdbExpr

@@ -218,6 +218,14 @@ operator_precedence(TokenType type, TsdbDurationOp *op)
 	}
 }
 
+static bool
+is_operator_next(Parser *parser)
+{
+	TsdbDurationOp op;
+
+	return operator_precedence(tsdb_parser_peek(parser)->type, &op) != PRECEDENCE_NONE;
+}
+
 static TsdbExpr *
 combine(Parser *parser, TsdbExpr *lhs, const Token *operator, TsdbDurationOp op, TsdbExpr *rhs)
 {
@@ -296,6 +304,8 @@ parse_signed_offset(Parser *parser)
 			expr = parse_inside_parens(parser, &open);
 			if (expr != NULL)
 				expr = put_in_parens(parser, expr, expr->range.start);
+			if (expr != NULL)
+				expr->duration.keeps_plus = sign.type == TOKEN_ADD && is_operator_next(parser);
 			return apply_sign(parser, &sign, expr);
 		case TOKEN_NUMBER:
 		case TOKEN_DURATION:

@@ -258,6 +258,8 @@ print_offset_expr(TsdbBuffer *buffer, const TsdbExpr *offset)
 	print_duration_expr(&text, &offset->duration);
 	while (signs < text.len && text.data[signs] == '-')
 		signs++;
+	if (offset->kind == TSDB_EXPR_DURATION && offset->duration.keeps_plus)
+		print_text(buffer, "+");
 	if (!is_operand(offset) && text.data[0] != '(' && signs < 2)
 		print_text(buffer, signs == 0 ? "++" : "+");
 	tsdb_buffer_append(buffer, text.data, text.len);
@@ -272,7 +274,9 @@ is_open(const TsdbTimeShift *shift)
 {
 	const TsdbExpr *offset = shift->offset_expr;
 
-	return offset != NULL && (!is_operand(offset) || (offset->kind == TSDB_EXPR_DURATION && offset->duration.in_parens));
+	if (offset == NULL || (offset->kind == TSDB_EXPR_DURATION && offset->duration.keeps_plus))
+		return false;
+	return !is_operand(offset) || (offset->kind == TSDB_EXPR_DURATION && offset->duration.in_parens);
 }
 
 static void
