@@ -48,7 +48,8 @@ shape_bits(uint64_t bits)
 	X(gauge_2_decimals) X(walk_3_decimals) X(percent) X(percent_1_decimal) X(pages) X(small_integer) X(bucket) X(up) \
 	X(float_sum) X(full_precision_walk) X(ratio) X(nanosecond_sum) X(milliseconds) X(byte_bursts) X(flag) X(reset_counter) \
 	X(counter_with_nan) X(counter_with_stale) X(tick) X(float32) X(float_unix_time) X(minus_zero) X(beyond_2_53) \
-	X(extreme_integers) X(extremes) X(infinities) X(random_bits) X(alternating)
+	X(extreme_integers) X(extremes) X(infinities) X(random_bits) X(alternating) \
+	X(gorilla_paper)
 
 typedef enum Shape
 {
@@ -182,6 +183,13 @@ shape_fill(Shape shape, uint64_t *state, double *values, size_t n)
 				break;
 			case SHAPE_alternating:
 				v = i % 2 == 0 ? 1e15 : -1e15;
+				break;
+			case SHAPE_gorilla_paper:
+				/* half of the values are the one before, as in figure 5 of the paper, and its codes need about as much */
+				if (i == 0)
+					v = 100 + floor(rate / 10);
+				else if (shape_uniform(state) < 0.49)
+					v = fabs(v + floor(3000 * shape_normal(state)));
 				break;
 			case N_SHAPES:
 				break;

@@ -37,6 +37,40 @@ read_all(TsdbArena *arena, TsdbChunkReader *reader, TsdbChunkColumn *columns)
 	return good;
 }
 
+/* A part of each column, by a reader that has not seen the whole: of a valid chunk, it is the part of what was read. */
+static void
+read_parts(TsdbArena *arena, const uint8_t *data, size_t size, const int64_t *times, size_t n_times,
+		   const TsdbChunkColumn *columns, bool valid)
+{
+	TsdbChunkReader *reader = tsdb_chunk_reader_make(arena);
+	int64_t    *t = TSDB_NEW_ARRAY(arena, int64_t, n_times);
+	double	   *v = TSDB_NEW_ARRAY(arena, double, n_times);
+	size_t		from = size % n_times;
+	size_t		to = from + size / 7 % (n_times - from) + 1;
+	TsdbError	error;
+
+	require(tsdb_chunk_open(reader, data, size, 0, &error) == TSDB_OK);
+	for (int c = tsdb_chunk_n_columns(reader) - 1; c >= 0; c--)
+	{
+		size_t		n;
+		size_t		at = 0;
+
+		if (tsdb_chunk_read_range(reader, c, from, to, t, v, &n, &error) != TSDB_OK)
+		{
+			require(!valid);
+			continue;
+		}
+		for (size_t i = from; valid && i < to; i++)
+			if (tsdb_presence_get(columns[c].present, i))
+			{
+				require(at < n && tsdb_double_bits(v[at]) == tsdb_double_bits(columns[c].values[i]));
+				require(n == to - from || t[at] == times[i]);
+				at++;
+			}
+		require(!valid || at == n);
+	}
+}
+
 /* Every sample of these rows is one of the columns; how many there are. */
 static size_t
 compare_row(TsdbArena *arena, const TsdbChunkRow *row, const int64_t *times, size_t n_times, const TsdbChunkColumn *columns)
@@ -117,9 +151,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	else
 	{
 		TsdbChunkColumn *columns = TSDB_NEW_ARRAY(&arena, TsdbChunkColumn, tsdb_chunk_n_columns(reader));
-		bool		good = tsdb_chunk_times(reader, &times, &error) == TSDB_OK && read_all(&arena, reader, columns);
+		bool		has_times = tsdb_chunk_times(reader, &times, &error) == TSDB_OK;
+		bool		good = has_times && read_all(&arena, reader, columns);
 
 		require(good == valid);
+		if (has_times)
+			read_parts(&arena, data, size, times, tsdb_chunk_n_times(reader), columns, valid);
 		/* long inputs would make a round slow and tell no more */
 		if (valid && tsdb_chunk_n_times(reader) <= 1000)
 			encode_again(&arena, reader, columns, (TsdbChunkCodec) (size % 3));

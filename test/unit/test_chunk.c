@@ -159,7 +159,8 @@ check_range(TsdbArena *arena, uint64_t *state, TsdbChunkReader *reader, int colu
 }
 
 static void
-check_column(TsdbArena *arena, uint64_t *state, TsdbChunkReader *reader, const TsdbChunkRow *row, int column, Found *found)
+check_column(TsdbArena *arena, uint64_t *state, TsdbChunkReader *reader, TsdbChunkReader *parts, const TsdbChunkRow *row,
+			 int column, Found *found)
 {
 	size_t		room = tsdb_chunk_n_times(reader);
 	int64_t    *t = TSDB_NEW_ARRAY(arena, int64_t, room);
@@ -186,7 +187,7 @@ check_column(TsdbArena *arena, uint64_t *state, TsdbChunkReader *reader, const T
 		}
 	ck_assert_uint_eq(at, n);
 	if (n > 0)
-		check_range(arena, state, reader, column, t, v, n);
+		check_range(arena, state, parts, column, t, v, n);
 	ck_assert_int_eq(tsdb_chunk_column_info(reader, column, &info, &error), TSDB_OK);
 	ck_assert_uint_eq(info.n_samples, n);
 	ck_assert(tsdb_chunk_has_samples(reader, column) == (n > 0));
@@ -197,12 +198,14 @@ check_row(TsdbArena *arena, uint64_t *state, const TsdbChunkRow *row, bool with_
 {
 	uint8_t    *exact = tsdb_alloc(arena, row->len);
 	TsdbChunkReader *reader = tsdb_chunk_reader_make(arena);
+	TsdbChunkReader *parts = tsdb_chunk_reader_make(arena);	/* one that does not know whole columns */
 	const int64_t *times;
 	TsdbError	error;
 
 	memcpy(exact, row->data, row->len);
 	ck_assert_int_eq(tsdb_chunk_validate(arena, exact, row->len, &error), TSDB_OK);
 	ck_assert_int_eq(tsdb_chunk_open(reader, exact, row->len, with_base ? 0 : row->t_min, &error), TSDB_OK);
+	ck_assert_int_eq(tsdb_chunk_open(parts, exact, row->len, with_base ? 0 : row->t_min, &error), TSDB_OK);
 	ck_assert_int_eq(tsdb_chunk_n_columns(reader), row->n_columns);
 	ck_assert_int_eq(tsdb_chunk_times(reader, &times, &error), TSDB_OK);
 	ck_assert_int_eq(times[0], row->t_min);
@@ -210,10 +213,10 @@ check_row(TsdbArena *arena, uint64_t *state, const TsdbChunkRow *row, bool with_
 	/* forwards with the integers of the column before at hand, or any which way */
 	if (shape_random(state) % 2 == 0)
 		for (int c = 0; c < row->n_columns; c++)
-			check_column(arena, state, reader, row, c, found);
+			check_column(arena, state, reader, parts, row, c, found);
 	else
 		for (int c = row->n_columns - 1; c >= 0; c--)
-			check_column(arena, state, reader, row, c, found);
+			check_column(arena, state, reader, parts, row, c, found);
 }
 
 /* Rows may not share (t_min, first column, number of columns). */
@@ -347,16 +350,19 @@ START_TEST(each_shape_gets_its_codec)
 		{SHAPE_constant_decimal, TSDB_CODEC_AUTO, "constant", 2, NULL, 0.02},
 		{SHAPE_constant_stale, TSDB_CODEC_AUTO, "constant", 0, NULL, 0.02},
 		{SHAPE_up, TSDB_CODEC_GORILLA, "constant", 0, NULL, 0.2},
-		{SHAPE_centisecond_counter, TSDB_CODEC_AUTO, "decimal", 2, "rice", 0.7},
+		{SHAPE_gauge_2_decimals, TSDB_CODEC_AUTO, "decimal", 2, "rice", 0.85},
+		{SHAPE_byte_bursts, TSDB_CODEC_AUTO, "decimal", 0, "huffman", 0.85},
 		{SHAPE_flag, TSDB_CODEC_AUTO, "decimal", 0, "zero runs", 0.1},
 		{SHAPE_tick, TSDB_CODEC_AUTO, "decimal", 0, "zero runs", 0.15},
 		{SHAPE_pages, TSDB_CODEC_AUTO, "decimal", 0, "rice", 2.3},
 		{SHAPE_walk_3_decimals, TSDB_CODEC_AUTO, "decimal", 3, "rice", 1.7},
-		{SHAPE_float32, TSDB_CODEC_AUTO, "bits", 0, "rice", 3.2},
+		{SHAPE_float_sum, TSDB_CODEC_AUTO, "bits", 0, "rice", 4.5},
 		{SHAPE_minus_zero, TSDB_CODEC_AUTO, "corrected decimal", 2, "rice", 1.3},
 		{SHAPE_milliseconds, TSDB_CODEC_AUTO, "corrected decimal", 3, "rice", 1.4},
-		{SHAPE_counter_with_stale, TSDB_CODEC_AUTO, "corrected decimal", 2, "zero runs", 0.5},
-		{SHAPE_centisecond_counter, TSDB_CODEC_BITS, "bits", 0, "rice", 7.5},
+		{SHAPE_counter_with_stale, TSDB_CODEC_AUTO, NULL, 0, NULL, 0.5},
+		{SHAPE_gorilla_paper, TSDB_CODEC_GORILLA, "gorilla", 0, NULL, 1.5},
+		{SHAPE_gorilla_paper, TSDB_CODEC_AUTO, "decimal", 0, "zero runs", 1.2},
+		{SHAPE_full_precision_walk, TSDB_CODEC_BITS, "bits", 0, "rice", 4.5},
 		{SHAPE_centisecond_counter, TSDB_CODEC_GORILLA, "gorilla", 0, NULL, 7.5},
 		{SHAPE_random_bits, TSDB_CODEC_AUTO, NULL, 0, NULL, 8.2},
 	};
@@ -378,7 +384,7 @@ START_TEST(each_shape_gets_its_codec)
 			ck_assert_int_eq(info.exponent, cases[i].exponent);
 			ck_assert_int_eq(info.coder != NULL, cases[i].coder != NULL);
 			if (info.coder != NULL)
-				ck_assert_str_eq(info.coder, cases[i].coder);
+				ck_assert_msg(strcmp(info.coder, cases[i].coder) == 0, "%s: %s", shape_names[cases[i].shape], info.coder);
 		}
 		tsdb_arena_free(&arena);
 	}
@@ -563,6 +569,7 @@ START_TEST(integer_streams_come_back)
 		uint64_t	v = shape_random(&state);
 		uint64_t	slope = shape_random(&state) >> shift;
 		uint8_t    *exact;
+		size_t		wanted;
 		TsdbReader	in;
 
 		tsdb_arena_init_malloc(&arena, 0);
@@ -590,13 +597,57 @@ START_TEST(integer_streams_come_back)
 		exact = tsdb_alloc(&arena, out.len);
 		memcpy(exact, out.data, out.len);
 		in = tsdb_reader(exact, out.len);
-		ck_assert_ptr_null(tsdb_stream_read(&in, in.end, back, n, NULL));
+		ck_assert_ptr_null(tsdb_stream_read(&in, in.end, back, n, n, NULL));
 		ck_assert_uint_eq(tsdb_reader_left(&in), 0);
 		ck_assert_mem_eq(back, values, n * sizeof(int64_t));
+		wanted = shape_random(&state) % (n + 1);
+		in = tsdb_reader(exact, out.len);
+		ck_assert_ptr_null(tsdb_stream_read(&in, in.end, back, n, wanted, NULL));
+		ck_assert_mem_eq(back, values, wanted * sizeof(int64_t));
 		tsdb_arena_free(&arena);
 	}
 }
 END_TEST
+
+/* What coders are given: lengths that differ, many or few zeros, escapes. */
+static void
+fill_codes(uint64_t *state, uint64_t *values, size_t n)
+{
+	unsigned	kind = (unsigned) (shape_random(state) % 5);
+	unsigned	longest = 1 + (unsigned) (shape_random(state) % 64);
+	double		zeros = kind < 2 ? 0 : kind == 2 ? 0.3 : kind == 3 ? 0.7 : 0.98;
+
+	for (size_t i = 0; i < n; i++)
+		if (shape_uniform(state) < zeros)
+			values[i] = 0;
+		else if (kind == 0)
+			values[i] = shape_random(state) >> (64 - longest);
+		else
+		{
+			/* one bit more is half as frequent: the longest codes are longer than allowed */
+			unsigned	length = 1 + (unsigned) __builtin_ctzll(shape_random(state) | UINT64_C(1) << (longest - 1));
+
+			values[i] = shape_random(state) >> (64 - length);
+		}
+}
+
+/* Bytes are exactly as long as they are, so that AddressSanitizer sees a load behind them. */
+static void
+check_codes(TsdbArena *arena, uint64_t *state, const TsdbBuffer *out, unsigned coder, const uint64_t *values, size_t n)
+{
+	uint8_t    *exact = tsdb_alloc(arena, out->len);
+	uint64_t   *back = TSDB_NEW_ARRAY(arena, uint64_t, n);
+	size_t		wanted = shape_random(state) % (n + 1);
+	TsdbReader	in = tsdb_reader(memcpy(exact, out->data, out->len), out->len);
+
+	ck_assert_ptr_null(tsdb_coder_read(&in, in.end, coder, back, n, n));
+	ck_assert_uint_eq(tsdb_reader_left(&in), 0);
+	ck_assert_mem_eq(back, values, n * sizeof(uint64_t));
+	memset(back, 0xff, n * sizeof(uint64_t));
+	in = tsdb_reader(exact, out->len);
+	ck_assert_ptr_null(tsdb_coder_read(&in, in.end, coder, back, n, wanted));
+	ck_assert_mem_eq(back, values, wanted * sizeof(uint64_t));
+}
 
 START_TEST(every_rice_parameter_comes_back)
 {
@@ -608,27 +659,132 @@ START_TEST(every_rice_parameter_comes_back)
 			{
 				TsdbArena	arena;
 				TsdbBuffer	out;
-				CoderChoice choice = {(Coder) coder, k, 0};
+				CoderChoice choice = {(Coder) coder, k, 0, 0};
 				uint64_t   *values;
-				uint64_t   *back;
-				uint8_t    *exact;
-				TsdbReader	in;
 
 				tsdb_arena_init_malloc(&arena, 0);
 				values = TSDB_NEW_ARRAY(&arena, uint64_t, n);
-				back = TSDB_NEW_ARRAY(&arena, uint64_t, n);
 				for (size_t i = 0; i < n; i++)
 					values[i] = shape_random(&state) >> (shape_random(&state) % 4 == 0 ? shape_random(&state) % 64 : 63 - (k < 60 ? k + 3 : k));
 				tsdb_buffer_init(&out, &arena, 16);
 				tsdb_coder_write(&out, &choice, values, n);
-				exact = tsdb_alloc(&arena, out.len);
-				memcpy(exact, out.data, out.len);
-				in = tsdb_reader(exact, out.len);
-				ck_assert_ptr_null(tsdb_coder_read(&in, in.end, (unsigned) coder, back, n));
-				ck_assert_uint_eq(tsdb_reader_left(&in), 0);
-				ck_assert_mem_eq(back, values, n * sizeof(uint64_t));
+				check_codes(&arena, &state, &out, (unsigned) coder, values, n);
 				tsdb_arena_free(&arena);
 			}
+}
+END_TEST
+
+/* Bits one by one. */
+static unsigned
+plain_bit(const uint8_t *bytes, size_t *position)
+{
+	unsigned	bit = bytes[*position / 8] >> *position % 8 & 1;
+
+	++*position;
+	return bit;
+}
+
+/* The next symbol of canonical codes, by counting them up until one is what has been read. */
+static unsigned
+plain_symbol(const uint8_t *bytes, size_t *position, const unsigned *lengths, unsigned n)
+{
+	unsigned	code = 0;
+	unsigned	read = 0;
+
+	for (unsigned length = 1; length <= 10; length++)
+	{
+		read = read << 1 | plain_bit(bytes, position);
+		code <<= 1;
+		for (unsigned i = 0; i < n; i++)
+			if (lengths[i] == length && code++ == read)
+				return i;
+	}
+	ck_abort_msg("no such code");
+	return 0;
+}
+
+/* Huffman codes as FORMAT.md draws them, without a thought of speed; the number of values. */
+static size_t
+plain_huffman(const uint8_t *bytes, size_t len, uint64_t *values, size_t n)
+{
+	unsigned	head = bytes[0] | (unsigned) bytes[1] << 8;
+	unsigned	runs = head & 15;
+	unsigned	lowest = (head >> 4 & 63) + 1;
+	unsigned	n_symbols = runs + (head >> 10);
+	unsigned	lengths[80];
+	TsdbReader	in = tsdb_reader(bytes + 2 + (n_symbols + 1) / 2, len);
+	size_t		n_codes;
+	size_t		first_bytes;
+	size_t		positions[3] = {0};
+	unsigned	symbols[TSDB_CHUNK_MAX_TIMES];
+	const uint8_t *second;
+	const uint8_t *besides;
+	size_t		at = 0;
+
+	for (unsigned i = 0; i < n_symbols; i++)
+		lengths[i] = bytes[2 + i / 2] >> i % 2 * 4 & 15;
+	n_codes = runs > 1 ? tsdb_read_varint(&in) : n;
+	first_bytes = tsdb_read_varint(&in);
+	second = in.cursor + first_bytes;
+	for (size_t i = 0; i < n_codes; i++)
+		symbols[i] = plain_symbol(i % 2 == 0 ? in.cursor : second, &positions[i % 2], lengths, n_symbols);
+	besides = second + (positions[1] + 7) / 8;
+	for (size_t i = 0; i < n_codes; i++)
+	{
+		unsigned	bits = symbols[i] < runs ? symbols[i] : symbols[i] - runs + lowest - 1;
+		uint64_t	number = UINT64_C(1) << bits;
+
+		for (unsigned bit = 0; bit < bits; bit++)
+			number |= (uint64_t) plain_bit(besides, &positions[2]) << bit;
+		if (symbols[i] >= runs)
+			values[at++] = number;
+		else
+			for (; number > 0; number--)
+				values[at++] = 0;
+	}
+	return at;
+}
+
+START_TEST(huffman_codes_come_back)
+{
+	static const size_t lengths[] = {2, 3, 9, 10, 11, 63, 200, 480, 2000, TSDB_CHUNK_MAX_TIMES};
+	uint64_t	state = 11;
+	int			written[2] = {0};
+
+	for (int round = 0; round < 1000; round++)
+	{
+		TsdbArena	arena;
+		TsdbBuffer	out;
+		size_t		n = lengths[shape_random(&state) % TSDB_COUNT(lengths)];
+		bool		runs = shape_random(&state) % 2 == 0;
+		HuffmanPlan *plan;
+		BitHistogram histogram;
+		uint64_t   *values;
+		uint64_t   *back;
+		size_t		bytes;
+
+		tsdb_arena_init_malloc(&arena, 0);
+		values = TSDB_NEW_ARRAY(&arena, uint64_t, n);
+		back = TSDB_NEW_ARRAY(&arena, uint64_t, n);
+		fill_codes(&state, values, n);
+		tsdb_histogram_fill(&histogram, values, n);
+		plan = tsdb_huffman_plan_make(&arena, n);
+		bytes = tsdb_huffman_plan(plan, &histogram, values, n, runs);
+		if (bytes != SIZE_MAX)
+		{
+			tsdb_buffer_init(&out, &arena, 16);
+			tsdb_huffman_write(&out, plan);
+			ck_assert_uint_le(out.len, bytes);
+			ck_assert_uint_ge(out.len + 6, bytes);
+			check_codes(&arena, &state, &out, CODER_HUFFMAN, values, n);
+			ck_assert_uint_eq(plain_huffman(out.data, out.len, back, n), n);
+			ck_assert_mem_eq(back, values, n * sizeof(uint64_t));
+			written[runs]++;
+		}
+		tsdb_arena_free(&arena);
+	}
+	ck_assert_int_gt(written[0], 300);
+	ck_assert_int_gt(written[1], 300);
 }
 END_TEST
 
@@ -772,7 +928,16 @@ START_TEST(wrong_bytes_have_a_reason)
 		{TSDB_ERR_CORRUPT, "invalid chunk: column 0: Rice codes are truncated", {1, 1, 2, 0, 1, 1, 5, 1, 1, 0, 0, 0}, 12},
 		{TSDB_ERR_CORRUPT, "invalid chunk: column 0: bits behind the last Rice code", {1, 1, 2, 0, 1, 1, 5, 1, 1, 0, 0, 5}, 12},
 		{TSDB_ERR_UNSUPPORTED, "column 0 of the chunk uses a codec that this version does not know", {1, 1, 1, 0, 1, 0, 3, 10, 0, 0}, 10},
-		{TSDB_ERR_UNSUPPORTED, "column 0 of the chunk uses a codec that this version does not know", {1, 1, 2, 0, 1, 1, 5, 1, 9, 0, 0, 5}, 12},
+		{TSDB_ERR_UNSUPPORTED, "column 0 of the chunk uses a codec that this version does not know", {1, 1, 2, 0, 1, 1, 5, 1, 13, 0, 0, 5}, 12},
+		{TSDB_ERR_CORRUPT, "invalid chunk: column 0: Huffman symbols out of range", {1, 1, 2, 0, 1, 1, 5, 1, 9, 0, 14, 0}, 12},
+		{TSDB_ERR_CORRUPT, "invalid chunk: column 0: Huffman code lengths are truncated", {1, 1, 2, 0, 1, 1, 5, 1, 9, 0, 1, 8}, 12},
+		{TSDB_ERR_CORRUPT, "invalid chunk: column 0: Huffman code length out of range", {1, 1, 2, 0, 1, 1, 7, 1, 9, 0, 0, 8, 0xb1, 0}, 14},
+		{TSDB_ERR_CORRUPT, "invalid chunk: column 0: Huffman codes are not complete", {1, 1, 2, 0, 1, 1, 7, 1, 9, 0, 0, 8, 0x21, 0}, 14},
+		{TSDB_ERR_CORRUPT, "invalid chunk: column 0: number of Huffman symbols out of range", {1, 1, 2, 0, 1, 1, 9, 1, 9, 0, 2, 0, 0x11, 2, 1, 0}, 16},
+		{TSDB_ERR_CORRUPT, "invalid chunk: column 0: Huffman codes are truncated", {1, 1, 2, 0, 1, 1, 7, 1, 9, 0, 0, 8, 0x11, 1}, 14},
+		{TSDB_ERR_CORRUPT, "invalid chunk: column 0: first stream of Huffman codes has the wrong length", {1, 1, 2, 0, 1, 1, 8, 1, 9, 0, 0, 8, 0x11, 1, 2}, 15},
+		{TSDB_ERR_CORRUPT, "invalid chunk: column 0: Huffman codes are not the number of values", {1, 1, 2, 0, 1, 1, 9, 1, 9, 0, 2, 0, 0x11, 1, 1, 1}, 16},
+		{TSDB_ERR_CORRUPT, "invalid chunk: column 0: bits of Huffman symbols are truncated", {1, 1, 2, 0, 1, 1, 8, 1, 9, 0, 0, 8, 0x11, 1, 1}, 15},
 	};
 
 	for (size_t i = 0; i < TSDB_COUNT(cases); i++)
@@ -799,6 +964,7 @@ chunk_suite(void)
 	tcase_set_timeout(parts, 120);
 	tcase_add_test(parts, ordered_bits_are_a_bijection);
 	tcase_add_test(parts, every_rice_parameter_comes_back);
+	tcase_add_test(parts, huffman_codes_come_back);
 	tcase_add_test(parts, integer_streams_come_back);
 	suite_add_tcase(suite, parts);
 	tcase_set_timeout(rows, 300);

@@ -25,7 +25,8 @@ bits_put(BitWriter *writer, uint64_t value, unsigned n)
 	}
 	writer->word |= value << writer->used;
 	writer->used += n;
-	tsdb_buffer_reserve(writer->out, 8);
+	if (tsdb_unlikely(writer->out->capacity - writer->out->len < 8))
+		tsdb_buffer_reserve(writer->out, 8);
 	tsdb_store64(writer->out->data + writer->out->len, writer->word);
 	writer->out->len += writer->used / 8;
 	writer->word >>= writer->used / 8 * 8;
@@ -49,7 +50,9 @@ typedef struct BitReader
 	size_t		position;		/* in bits */
 } BitReader;
 
-/* At least 56 bits from the position on. */
+#define LOADED_BITS 57			/* that a load of 64 bits has at any position */
+
+/* At least LOADED_BITS from the position on. */
 static inline uint64_t
 bits_peek(const BitReader *reader)
 {

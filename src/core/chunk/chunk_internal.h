@@ -54,32 +54,66 @@ typedef enum Coder
 {
 	CODER_RICE = 0,
 	CODER_ZERO_RUNS = 1,
-	CODER_HUFFMAN = 2			/* reserved */
+	CODER_HUFFMAN = 2
 } Coder;
 
-/* 2^13 values of so many bits have a sum of 64 bits. */
-#define SUMMED_BITS 51
+/* The values that have the same number of bits. */
+typedef struct BitClass
+{
+	unsigned	length;
+	double		count;
+	double		sum;
+} BitClass;
 
 /* Values counted and summed by the number of their bits: enough to tell what a coder will need. */
 typedef struct BitHistogram
 {
-	uint32_t	count[65];
-	uint64_t	sum[65];		/* wraps around for more than SUMMED_BITS */
-	uint32_t	n;
-	unsigned	longest;		/* greatest length that occurs */
+	BitClass	classes[65];	/* those that occur, the shortest first */
+	unsigned	n_classes;
+	double		n;
+	double		zeros;
 } BitHistogram;
 
+/* Bits are about what will be needed. */
 typedef struct CoderChoice
 {
-	Coder		coder;
+	Coder		coder;			/* Rice or zero runs, whichever is shorter */
 	unsigned	k;				/* Rice parameter of the values */
-	double		bits;			/* what it will need, about */
+	double		bits;
+	double		huffman_bits;	/* of Huffman codes instead */
 } CoderChoice;
 
 extern void tsdb_histogram_fill(BitHistogram *histogram, const uint64_t *values, size_t n);
-extern CoderChoice tsdb_coder_choose(const BitHistogram *histogram);
+/* The best for `scale` times as many values as are in the histogram. */
+extern CoderChoice tsdb_coder_choose(const BitHistogram *histogram, double scale);
+/* Where the values are that are not 0; returns how many. */
+extern size_t tsdb_find_values(const uint64_t *values, size_t n, uint16_t *places);
 extern void tsdb_coder_write(TsdbBuffer *out, const CoderChoice *choice, const uint64_t *values, size_t n);
-extern const char *tsdb_coder_read(TsdbReader *in, const uint8_t *load_end, unsigned coder, uint64_t *values, size_t n);
+/*
+ * Decodes the first `wanted` of n values.  With fewer than all, `in` is left anywhere, damage behind them may go
+ * unnoticed, and values behind them may be written to.  load_end: memory may be loaded up to here, though the codes
+ * end before.
+ */
+extern const char *tsdb_coder_read(TsdbReader *in, const uint8_t *load_end, unsigned coder, uint64_t *values, size_t n,
+								   size_t wanted);
+
+/* ---- huffman.c: the same by bit lengths ---- */
+
+/* How up to n values will be written. */
+typedef struct HuffmanPlan HuffmanPlan;
+
+extern HuffmanPlan *tsdb_huffman_plan_make(TsdbArena *arena, size_t n);
+/* Bits of the codes for the classes from that one on, about; without what the alphabet needs. */
+extern double tsdb_huffman_bits(const BitHistogram *histogram, unsigned from);
+extern double tsdb_huffman_alphabet_bits(const BitHistogram *histogram);
+/*
+ * Plans the codes of n values, with or without runs of zeros; returns how many bytes they will take at most, SIZE_MAX
+ * when they cannot be written so.  values must live until they are written.
+ */
+extern size_t tsdb_huffman_plan(HuffmanPlan *plan, const BitHistogram *histogram, const uint64_t *values, size_t n, bool runs);
+/* The values that were planned. */
+extern void tsdb_huffman_write(TsdbBuffer *out, HuffmanPlan *plan);
+extern const char *tsdb_huffman_read(TsdbReader *in, const uint8_t *load_end, uint64_t *values, size_t n, size_t wanted);
 
 /* ---- int_stream.c: arrays of signed integers ---- */
 
@@ -95,13 +129,14 @@ typedef struct StreamScratch
 {
 	int64_t    *reduced;
 	uint64_t   *residuals;
+	HuffmanPlan *huffman;
 	size_t		capacity;
 } StreamScratch;
 
 extern void tsdb_stream_scratch_reserve(TsdbArena *arena, StreamScratch *scratch, size_t n);
 
 /* Which of some arrays will be the shortest stream?  Probably the one whose middle has the least guess. */
-#define GUESS_SPAN 65
+#define GUESS_SPAN 33
 
 static inline size_t
 tsdb_guess_span(size_t n)
@@ -111,13 +146,14 @@ tsdb_guess_span(size_t n)
 
 extern unsigned tsdb_stream_guess(const int64_t *values, size_t n);
 extern void tsdb_stream_write(TsdbBuffer *out, StreamScratch *scratch, const int64_t *values, size_t n);
-/* load_end: memory may be loaded up to here, though the stream ends before. info may be NULL. */
-extern const char *tsdb_stream_read(TsdbReader *in, const uint8_t *load_end, int64_t *values, size_t n, StreamInfo *info);
+/* load_end and wanted as above; info may be NULL. */
+extern const char *tsdb_stream_read(TsdbReader *in, const uint8_t *load_end, int64_t *values, size_t n, size_t wanted,
+									StreamInfo *info);
 
 /* ---- gorilla.c ---- */
 
 extern void tsdb_gorilla_write(TsdbBuffer *out, const double *values, size_t n);
-extern const char *tsdb_gorilla_read(TsdbReader *in, double *values, size_t n);
+extern const char *tsdb_gorilla_read(TsdbReader *in, double *values, size_t n, size_t wanted);
 
 /* ---- numbers.c: doubles as integers ---- */
 

@@ -9,7 +9,7 @@
  *
  * Which model: a constant if all values are the same; decimals if there is an
  * exponent that fits all of them; else decimals with corrections or the bits of the doubles,
- * judged by a part from the middle, unless Gorilla codes are shorter than that.
+ * judged by a part from the middle, unless Gorilla codes of that part promise to be shorter.
  *
  * Neighbours are often nearly alike (the buckets of a histogram, a count and
  * its +Inf bucket): the difference from one of the columns before is taken when it
@@ -22,6 +22,10 @@
 
 /* Header of the second stream. */
 #define CORRECTION_BITS 32
+
+/* Decimals are worth looking at when half of some values are this close to one. */
+#define PROBES 8
+#define NEAR_BITS 14
 
 void
 tsdb_column_writer_init(ColumnWriter *writer, TsdbArena *arena, TsdbChunkCodec codec, size_t max_samples)
@@ -227,6 +231,24 @@ count_correction_bits(const int64_t *corrections, size_t n)
 	return bits;
 }
 
+/* Whether decimals of that exponent may be near enough: a look at a few values. */
+static bool
+may_correct(ColumnWriter *writer, const double *values, size_t n, int exponent)
+{
+	size_t		stride = n / PROBES + 1;
+	size_t		probes = 0;
+	size_t		near = 0;
+	int64_t		integer;
+	int64_t		correction;
+
+	for (size_t i = 0; i < n; i += stride, probes++)
+	{
+		tsdb_doubles_to_corrected(values + i, 1, exponent, &integer, &correction);
+		near += tsdb_bit_length(tsdb_zigzag(correction)) <= NEAR_BITS;
+	}
+	return near * 2 >= probes;
+}
+
 /*
  * Whether decimals with corrections need less than the bits of the doubles, and
  * with which exponent.  Where the middle needs no corrections, there are exceptions somewhere else, and
@@ -248,6 +270,8 @@ choose_corrected(ColumnWriter *writer, const double *values, size_t n, int *expo
 		unsigned	bits;
 		unsigned	corrections;
 
+		if (!may_correct(writer, values, span, e))
+			continue;
 		tsdb_doubles_to_corrected(values, span, e, integers, writer->corrections);
 		corrections = count_correction_bits(writer->corrections, span);
 		bits = tsdb_stream_guess(integers, span) + corrections + CORRECTION_BITS;
@@ -287,6 +311,17 @@ write_bits(ColumnWriter *writer, const double *values, bool may_refer, TsdbBuffe
 	return write_integers(writer, may_refer, out);
 }
 
+/* What Gorilla codes would need, from those of a part. */
+static size_t
+guess_gorilla(ColumnWriter *writer, const double *values, size_t n)
+{
+	size_t		span = tsdb_guess_span(n);
+
+	writer->gorilla.len = 0;
+	tsdb_gorilla_write(&writer->gorilla, values + (n - span) / 2, span);
+	return span < 2 ? writer->gorilla.len : 8 + (writer->gorilla.len - 8) * (n - 1) / (span - 1);
+}
+
 /* Values that are no decimals, as integers if the codec allows, or as Gorilla codes where these are shorter. */
 static unsigned
 write_doubles(ColumnWriter *writer, const double *values, bool may_refer, TsdbBuffer *out)
@@ -300,6 +335,8 @@ write_doubles(ColumnWriter *writer, const double *values, bool may_refer, TsdbBu
 	if (writer->codec == TSDB_CODEC_AUTO)
 		head = choose_corrected(writer, values, own->n, &own->exponent) ?
 			write_corrected(writer, values, may_refer, out) : write_bits(writer, values, may_refer, out);
+	if (head != 0 && guess_gorilla(writer, values, own->n) >= out->len - start)
+		return head;
 	writer->gorilla.len = 0;
 	tsdb_gorilla_write(&writer->gorilla, values, own->n);
 	if (head != 0 && writer->gorilla.len >= out->len - start)

@@ -54,7 +54,7 @@ tsdb_gorilla_write(TsdbBuffer *out, const double *values, size_t n)
 }
 
 const char *
-tsdb_gorilla_read(TsdbReader *in, double *values, size_t n)
+tsdb_gorilla_read(TsdbReader *in, double *values, size_t n, size_t wanted)
 {
 	BitReader	reader = {in->cursor, in->end, 0};
 	uint64_t	bits = bits_get(&reader, 64);
@@ -62,7 +62,7 @@ tsdb_gorilla_read(TsdbReader *in, double *values, size_t n)
 	unsigned	length = 0;
 
 	values[0] = tsdb_double_from_bits(bits);
-	for (size_t i = 1; i < n; i++)
+	for (size_t i = 1; i < wanted; i++)
 	{
 		uint64_t	code = bits_peek(&reader);
 
@@ -86,5 +86,5 @@ tsdb_gorilla_read(TsdbReader *in, double *values, size_t n)
 		}
 		values[i] = tsdb_double_from_bits(bits);
 	}
-	return bits_finish(&reader, in) ? NULL : "XOR codes are truncated";
+	return wanted < n || bits_finish(&reader, in) ? NULL : "XOR codes are truncated";
 }

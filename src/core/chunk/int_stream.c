@@ -18,9 +18,11 @@
  * is taken from, or with `unsigned` its minimum; without it is 0.  One integer is just its header byte 0 and
  * itself.  All sums wrap around at 64 bits, so any integers at all come back.
  *
- * Each predictor is tried on up to 128 residuals from the middle of the array,
- * and judged by what the coder would need for them.
+ * A look at a few differences tells which predictors have a chance.  These are tried on 128 residuals from eight places of
+ * the array, and judged by what the best coder would need for them.
  */
+#include <math.h>
+
 #include "core/chunk/chunk_internal.h"
 
 #define STREAM_ORDER 3
@@ -30,8 +32,11 @@
 #define STREAM_DIVISOR 0x40
 #define STREAM_RESERVED 0x80
 
-#define SAMPLE 128
-#define MEDIAN_OF 23
+#define SAMPLE 128				/* residuals of a trial */
+#define PARTS 8					/* that they are from, unless they are most of all */
+
+#define LOOKS 23
+#define HUFFMAN_GAIN 0.98		/* Huffman codes take longer to read: they are to be worth it */
 
 typedef struct Predictor
 {
@@ -48,6 +53,7 @@ tsdb_stream_scratch_reserve(TsdbArena *arena, StreamScratch *scratch, size_t n)
 		return;
 	scratch->reduced = TSDB_NEW_ARRAY(arena, int64_t, n);
 	scratch->residuals = TSDB_NEW_ARRAY(arena, uint64_t, n);
+	scratch->huffman = tsdb_huffman_plan_make(arena, n);
 	scratch->capacity = n;
 }
 
@@ -161,24 +167,43 @@ predict(const Predictor *predictor, const int64_t *y, size_t from, size_t n, uin
 			residuals[i] = tsdb_zigzag(subtract(y[i + 1], centre));
 }
 
-/* The median of a few differences, by insertion into a sorted array: close enough to the median of all. */
-static int64_t
-median_difference(const int64_t *y, size_t from, size_t n)
+/* A few differences from all over the array. */
+typedef struct Look
 {
-	int64_t		sorted[MEDIAN_OF];
-	size_t		m = n < MEDIAN_OF ? n : MEDIAN_OF;
+	int64_t		median;
+	uint64_t	spread;			/* from the first to the third quartile */
+	bool		steady;			/* differences are nearer to the one before than to the median */
+} Look;
+
+static Look
+take_look(const int64_t *y, size_t n)
+{
+	int64_t		differences[LOOKS];
+	int64_t		changes[LOOKS];
+	int64_t		sorted[LOOKS];
+	size_t		m = n - 1 < LOOKS ? n - 1 : LOOKS;
+	size_t		nearer = 0;
+	Look		look;
 
 	for (size_t i = 0; i < m; i++)
 	{
-		size_t		at = from + i * n / m;
-		int64_t		difference = subtract(y[at + 1], y[at]);
+		size_t		at = 1 + i * (n - 1) / m;
+		int64_t		difference = subtract(y[at], y[at - 1]);
 		size_t		slot = i;
 
+		differences[i] = difference;
+		changes[i] = at > 1 ? subtract(difference, subtract(y[at - 1], y[at - 2])) : difference;
+		/* a median by insertion into a sorted array */
 		for (; slot > 0 && sorted[slot - 1] > difference; slot--)
 			sorted[slot] = sorted[slot - 1];
 		sorted[slot] = difference;
 	}
-	return sorted[m / 2];
+	look.median = sorted[m / 2];
+	look.spread = magnitude(subtract(sorted[m * 3 / 4], sorted[m / 4]));
+	for (size_t i = 0; i < m; i++)
+		nearer += magnitude(changes[i]) < magnitude(subtract(differences[i], look.median));
+	look.steady = nearer * 5 >= m * 2;
+	return look;
 }
 
 /* Smallest and largest y, smallest difference: over all integers, since one reset would spoil the sampled ones. */
@@ -211,22 +236,44 @@ find_extremes(const int64_t *y, size_t n)
 typedef struct Trial
 {
 	const int64_t *y;
-	size_t		from;			/* first sampled residual */
-	size_t		n;
+
+	/* Which residuals: n_each from `from` on, from + stride on ... */
+	size_t		parts;
+	size_t		from;
+	size_t		n_each;
+	size_t		stride;
+	double		scale;			/* all residuals / those */
+
 	Predictor	best;
 	double		best_bits;
 } Trial;
+
+static Trial
+start_trial(const int64_t *y, size_t n)
+{
+	size_t		available = n > 2 ? n - 2 : 1;
+	Trial		trial = {.y = y, .parts = available >= 2 * SAMPLE ? PARTS : 1, .best_bits = INFINITY};
+
+	trial.stride = available / trial.parts;
+	trial.n_each = available < SAMPLE ? available : SAMPLE / trial.parts;
+	trial.from = (trial.stride - trial.n_each) / 2;
+	trial.scale = (double) available / (double) (trial.n_each * trial.parts);
+	return trial;
+}
 
 static void
 try_predictor(Trial *trial, Predictor predictor)
 {
 	uint64_t	residuals[SAMPLE];
 	BitHistogram histogram;
+	CoderChoice choice;
 	double		bits;
 
-	predict(&predictor, trial->y, trial->from, trial->n, residuals);
-	tsdb_histogram_fill(&histogram, residuals, trial->n);
-	bits = tsdb_coder_choose(&histogram).bits;
+	for (size_t part = 0; part < trial->parts; part++)
+		predict(&predictor, trial->y, trial->from + part * trial->stride, trial->n_each, residuals + part * trial->n_each);
+	tsdb_histogram_fill(&histogram, residuals, trial->n_each * trial->parts);
+	choice = tsdb_coder_choose(&histogram, trial->scale);
+	bits = choice.huffman_bits < choice.bits * HUFFMAN_GAIN ? choice.huffman_bits : choice.bits;
 	if (bits < trial->best_bits)
 	{
 		trial->best = predictor;
@@ -240,29 +287,30 @@ minimum_predictor(int order, int64_t minimum)
 	return (Predictor){order, true, minimum != 0, minimum};
 }
 
+/* Tries what has a chance. */
 static Predictor
-choose_predictor(const int64_t *y, size_t n, double *bits_per_residual)
+choose_predictor(const int64_t *y, size_t n)
 {
-	size_t		available = n > 2 ? n - 2 : 1;
-	Trial		trial = {y, 0, available < SAMPLE ? available : SAMPLE, {1, false, false, 0}, 1e300};
+	Trial		trial = start_trial(y, n);
 	Extremes	extremes = find_extremes(y, n);
-	int64_t		centre;
+	Look		look = take_look(y, n);
 
-	trial.from = (available - trial.n) / 2;
-	try_predictor(&trial, (Predictor){1, false, false, 0});
-	try_predictor(&trial, minimum_predictor(1, extremes.difference_min));
-	centre = median_difference(y, trial.from, trial.n);
-	if (centre != 0)
-		try_predictor(&trial, (Predictor){1, false, true, centre});
+	/* a median is of use when it stands out from the noise, and then nothing else is */
+	if (look.median != 0 && magnitude(look.median) * 8 >= look.spread)
+		try_predictor(&trial, (Predictor){1, false, true, look.median});
+	if (look.median == 0 || magnitude(look.median) / 2 <= look.spread)
+		try_predictor(&trial, (Predictor){1, false, false, 0});
+	/* a minimum far below zero only makes larger numbers */
+	if (extremes.difference_min >= 0 || magnitude(extremes.difference_min) <= magnitude(extremes.difference_max) / 4)
+		try_predictor(&trial, minimum_predictor(1, extremes.difference_min));
 	/* what wanders far in small steps is not predicted by its minimum */
 	if (magnitude(subtract(extremes.y_max, extremes.y_min)) / 16 <= magnitude(subtract(extremes.difference_max, extremes.difference_min)))
 		try_predictor(&trial, minimum_predictor(0, extremes.y_min));
 	/* nor are zeros with exceptions on both sides: corrections, mostly */
 	if (extremes.y_min < 0 && y[n / 2] == 0)
 		try_predictor(&trial, (Predictor){0, false, false, 0});
-	if (n > 3)
+	if (n > 3 && look.steady)
 		try_predictor(&trial, (Predictor){2, false, true, subtract(y[1], y[0])});
-	*bits_per_residual = trial.best_bits / (double) trial.n;
 	return trial.best;
 }
 
@@ -295,10 +343,26 @@ tsdb_stream_guess(const int64_t *values, size_t n)
 	shift = (unsigned) __builtin_ctzll(any);
 	bits = count_bits(values, n, shift, 0);
 	slope = (subtract(values[n - 1], values[0]) >> shift) / (int64_t) (n - 1);
-	if (slope == 0)
+	/* a slope far below the differences changes nothing */
+	if (slope == 0 || (tsdb_bit_length(magnitude(slope)) + 3) * (n - 1) < bits)
 		return bits;
 	centred = count_bits(values, n, shift, slope);
 	return centred < bits ? centred : bits;
+}
+
+/* Leaves the plan in the scratch memory when it answers Huffman codes. */
+static Coder
+choose_coder(StreamScratch *scratch, const BitHistogram *histogram, size_t n, CoderChoice *choice)
+{
+	double		most;
+	size_t		bytes;
+
+	*choice = tsdb_coder_choose(histogram, 1);
+	most = choice->bits * HUFFMAN_GAIN;
+	if (choice->huffman_bits >= most)
+		return choice->coder;
+	bytes = tsdb_huffman_plan(scratch->huffman, histogram, scratch->residuals, n, histogram->zeros > (double) n / 2);
+	return (double) bytes * 8 < most ? CODER_HUFFMAN : choice->coder;
 }
 
 void
@@ -307,8 +371,8 @@ tsdb_stream_write(TsdbBuffer *out, StreamScratch *scratch, const int64_t *values
 	Predictor	predictor;
 	BitHistogram histogram;
 	CoderChoice choice;
+	Coder		coder;
 	uint64_t	divisor;
-	double		bits;
 	size_t		m;
 
 	if (n == 1)
@@ -318,13 +382,13 @@ tsdb_stream_write(TsdbBuffer *out, StreamScratch *scratch, const int64_t *values
 		return;
 	}
 	divisor = reduce(values, n, scratch->reduced);
-	predictor = choose_predictor(scratch->reduced, n, &bits);
+	predictor = choose_predictor(scratch->reduced, n);
 	m = n_residuals(&predictor, n);
 	predict(&predictor, scratch->reduced, 0, m, scratch->residuals);
 	tsdb_histogram_fill(&histogram, scratch->residuals, m);
-	choice = tsdb_coder_choose(&histogram);
+	coder = choose_coder(scratch, &histogram, m, &choice);
 
-	tsdb_buffer_u8(out, (uint8_t) (predictor.order | (int) choice.coder << STREAM_CODER_SHIFT |
+	tsdb_buffer_u8(out, (uint8_t) (predictor.order | (int) coder << STREAM_CODER_SHIFT |
 								   (predictor.has_centre ? STREAM_CENTRE : 0) | (predictor.unsigned_ ? STREAM_UNSIGNED : 0) |
 								   (divisor > 1 ? STREAM_DIVISOR : 0)));
 	tsdb_buffer_varint(out, tsdb_zigzag(values[0]));
@@ -332,7 +396,10 @@ tsdb_stream_write(TsdbBuffer *out, StreamScratch *scratch, const int64_t *values
 		tsdb_buffer_varint(out, divisor);
 	if (predictor.has_centre)
 		tsdb_buffer_varint(out, tsdb_zigzag(predictor.centre));
-	tsdb_coder_write(out, &choice, scratch->residuals, m);
+	if (coder == CODER_HUFFMAN)
+		tsdb_huffman_write(out, scratch->huffman);
+	else
+		tsdb_coder_write(out, &choice, scratch->residuals, m);
 }
 
 /* ---- reading ---- */
@@ -396,7 +463,7 @@ restore_any(int64_t *values, size_t n, int order, bool is_unsigned, uint64_t div
 }
 
 const char *
-tsdb_stream_read(TsdbReader *in, const uint8_t *load_end, int64_t *values, size_t n, StreamInfo *info)
+tsdb_stream_read(TsdbReader *in, const uint8_t *load_end, int64_t *values, size_t n, size_t wanted, StreamInfo *info)
 {
 	unsigned	header = tsdb_read_u8(in);
 	int			order = header & STREAM_ORDER;
@@ -423,9 +490,9 @@ tsdb_stream_read(TsdbReader *in, const uint8_t *load_end, int64_t *values, size_
 		return "order 2 without a first difference";
 	if ((header & STREAM_DIVISOR) != 0 && divisor < 2)
 		return "divisor of integers is too small";
-	fault = tsdb_coder_read(in, load_end, coder, (uint64_t *) values + start, n - start);
+	fault = tsdb_coder_read(in, load_end, coder, (uint64_t *) values + start, n - start, wanted > start ? wanted - start : 0);
 	if (fault != NULL)
 		return fault;
-	restore_any(values, n, order, (header & STREAM_UNSIGNED) != 0, divisor, centre);
+	restore_any(values, wanted > start ? wanted : start, order, (header & STREAM_UNSIGNED) != 0, divisor, centre);
 	return NULL;
 }

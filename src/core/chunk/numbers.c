@@ -73,6 +73,20 @@ tsdb_decimals_find(const double *values, size_t n, int64_t *integers, int *expon
 	return true;
 }
 
+/*
+ * (double) integer by arithmetic that compilers make vectors of, which baseline x86-64 has no instruction for.
+ * Its halves are the last bits of 2^52 + low and 2^84 + high * 2^32; the only sum that may be inexact is the last,
+ * so it rounds as the conversion does.
+ */
+static inline double
+to_double(int64_t integer)
+{
+	uint64_t	low = ((uint64_t) integer & UINT32_MAX) | UINT64_C(0x4330000000000000);
+	uint64_t	high = ((uint64_t) integer >> 32) ^ UINT64_C(0x4530000080000000);
+
+	return (tsdb_double_from_bits(high) - 0x1.00000801p84) + tsdb_double_from_bits(low);
+}
+
 void
 tsdb_decimals_to_doubles(const int64_t *integers, size_t n, int exponent, double *values)
 {
@@ -80,10 +94,10 @@ tsdb_decimals_to_doubles(const int64_t *integers, size_t n, int exponent, double
 
 	if (exponent == 0)
 		for (size_t i = 0; i < n; i++)
-			values[i] = (double) integers[i];
+			values[i] = to_double(integers[i]);
 	else
 		for (size_t i = 0; i < n; i++)
-			values[i] = (double) integers[i] / power;
+			values[i] = to_double(integers[i]) / power;
 }
 
 void
@@ -100,12 +114,44 @@ tsdb_doubles_to_bits(const double *values, size_t n, int64_t *integers)
 		integers[i] = tsdb_ordered_bits(tsdb_double_bits(values[i]));
 }
 
+/* What is added to it, up to 2^51, is rounded to an integer, which then stands in the last bits of the sum. */
+#define ROUNDER 0x1.8p52
+#define ROUNDED_LIMIT 0x1p51
+
+static inline int64_t
+correction_of(double value, double decimal)
+{
+	return (int64_t) ((uint64_t) tsdb_ordered_bits(tsdb_double_bits(value)) -
+					  (uint64_t) tsdb_ordered_bits(tsdb_double_bits(decimal)));
+}
+
+/* False when some values need more care.  A loop that compilers make vectors of. */
+static bool
+to_corrected(const double *values, size_t n, double power, int64_t *integers, int64_t *corrections)
+{
+	uint64_t	outside = 0;
+
+	for (size_t i = 0; i < n; i++)
+	{
+		double		scaled = values[i] * power;
+		double		sum = scaled + ROUNDER;
+
+		/* a comparison with NaN is false */
+		outside |= (uint64_t) !(fabs(scaled) < ROUNDED_LIMIT);
+		integers[i] = (int64_t) (tsdb_double_bits(sum) - tsdb_double_bits(ROUNDER));
+		corrections[i] = correction_of(values[i], (sum - ROUNDER) / power);
+	}
+	return outside == 0;
+}
+
 void
 tsdb_doubles_to_corrected(const double *values, size_t n, int exponent, int64_t *integers, int64_t *corrections)
 {
 	double		power = tsdb_powers_of_ten[exponent];
 	int64_t		integer = 0;
 
+	if (to_corrected(values, n, power, integers, corrections))
+		return;
 	for (size_t i = 0; i < n; i++)
 	{
 		double		scaled = values[i] * power;
@@ -114,8 +160,7 @@ tsdb_doubles_to_corrected(const double *values, size_t n, int exponent, int64_t 
 		if (fabs(scaled) < MAX_DECIMAL)
 			integer = (int64_t) (scaled + (scaled < 0 ? -0.5 : 0.5));
 		integers[i] = integer;
-		corrections[i] = (int64_t) ((uint64_t) tsdb_ordered_bits(tsdb_double_bits(values[i])) -
-									(uint64_t) tsdb_ordered_bits(tsdb_double_bits((double) integer / power)));
+		corrections[i] = correction_of(values[i], (double) integer / power);
 	}
 }
 

@@ -38,6 +38,7 @@ struct TsdbChunkReader
 	uint64_t   *present;
 	bool		times_ready;
 	int			cached;			/* -1: none */
+	unsigned	n_cached;		/* integers of it, maybe only the first */
 	TsdbReader	behind_integers;	/* bytes of the column `cached` */
 };
 
@@ -105,7 +106,7 @@ read_deviations(TsdbChunkReader *reader, TsdbReader *in)
 {
 	if ((reader->flags & CHUNK_FLAG_REGULAR) != 0)
 		return NULL;
-	return tsdb_stream_read(in, reader->end, reader->times, reader->n_times, NULL);
+	return tsdb_stream_read(in, reader->end, reader->times, reader->n_times, reader->n_times, NULL);
 }
 
 static const char *
@@ -383,16 +384,16 @@ check_reference(const ColumnView *view, const ColumnView *target)
 	return NULL;
 }
 
-/* Only corrections may follow the integers. */
+/* Only corrections may follow the integers, when these have been read to their end. */
 static const char *
-check_end(const ColumnView *view)
+check_end(const ColumnView *view, unsigned wanted)
 {
-	return view->body.failed || (view->kind != KIND_CORRECTED && tsdb_reader_left(&view->body) > 0) ?
+	return wanted < view->n ? NULL : view->body.failed || (view->kind != KIND_CORRECTED && tsdb_reader_left(&view->body) > 0) ?
 		"column has the wrong length" : NULL;
 }
 
 static const char *
-add_own_integers(TsdbChunkReader *reader, ColumnView *view)
+add_own_integers(TsdbChunkReader *reader, ColumnView *view, unsigned wanted)
 {
 	int64_t    *sum = reader->integers;
 
@@ -402,38 +403,44 @@ add_own_integers(TsdbChunkReader *reader, ColumnView *view)
 
 		view->body.cursor++;
 		offset = (uint64_t) tsdb_unzigzag(tsdb_read_varint(&view->body));
-		for (unsigned i = 0; i < view->n; i++)
+		for (unsigned i = 0; i < wanted; i++)
 			sum[i] = (int64_t) ((uint64_t) sum[i] + offset);
+		wanted = view->n;
 	}
 	else
 	{
-		const char *fault = tsdb_stream_read(&view->body, reader->end, reader->more_integers, view->n, NULL);
+		const char *fault = tsdb_stream_read(&view->body, reader->end, reader->more_integers, view->n, wanted, NULL);
 
 		if (fault != NULL)
 			return fault;
-		for (unsigned i = 0; i < view->n; i++)
+		for (unsigned i = 0; i < wanted; i++)
 			sum[i] = (int64_t) ((uint64_t) sum[i] + (uint64_t) reader->more_integers[i]);
 	}
-	return check_end(view);
+	return check_end(view, wanted);
 }
 
-/* Fills reader->integers with those of a column, from the end of its chain of references on. */
+/*
+ * Fills reader->integers with the first of a column, from the end of its chain of references on.  All of
+ * them when corrections are behind them, since only the end of the integers tells where these begin.
+ */
 static const char *
-load_integers(TsdbChunkReader *reader, unsigned column, const ColumnView *view)
+load_integers(TsdbChunkReader *reader, unsigned column, const ColumnView *view, unsigned wanted)
 {
 	ColumnView	chain[MAX_CHAIN + 1];
 	unsigned	depth = 0;
 	unsigned	at = column;
-	bool		cached = reader->cached == (int) column;
+	bool		cached;
 	const char *fault;
 
+	wanted = view->kind == KIND_CORRECTED ? view->n : wanted;
+	cached = reader->cached == (int) column && reader->n_cached >= wanted;
 	if (cached)
 		return NULL;
 	chain[0] = *view;
 	while (!cached && chain[depth].reference != 0)
 	{
 		at -= chain[depth].reference;
-		cached = reader->cached == (int) at;
+		cached = reader->cached == (int) at && reader->n_cached >= wanted;
 		if (++depth > MAX_CHAIN)
 			return "chain of references is too long";
 		/* its bits are of no use here: a column with gaps is no target */
@@ -448,19 +455,20 @@ load_integers(TsdbChunkReader *reader, unsigned column, const ColumnView *view)
 	{
 		ColumnView *last = &chain[depth];
 
-		fault = tsdb_stream_read(&last->body, reader->end, reader->integers, last->n, NULL);
+		fault = tsdb_stream_read(&last->body, reader->end, reader->integers, last->n, wanted, NULL);
 		if (fault == NULL)
-			fault = check_end(last);
+			fault = check_end(last, wanted);
 		if (fault != NULL)
 			return fault;
 	}
 	while (depth-- > 0)
 	{
-		fault = add_own_integers(reader, &chain[depth]);
+		fault = add_own_integers(reader, &chain[depth], wanted);
 		if (fault != NULL)
 			return fault;
 	}
 	reader->cached = (int) column;
+	reader->n_cached = wanted;
 	reader->behind_integers = chain[0].body;
 	return NULL;
 }
@@ -470,12 +478,12 @@ static const char *
 correct_values(TsdbChunkReader *reader, const ColumnView *view, unsigned from, unsigned n, double *values)
 {
 	TsdbReader	in = reader->behind_integers;
-	const char *fault = tsdb_stream_read(&in, reader->end, reader->more_integers, view->n, NULL);
+	const char *fault = tsdb_stream_read(&in, reader->end, reader->more_integers, view->n, from + n, NULL);
 
 	if (fault != NULL)
 		return fault;
 	tsdb_correct_doubles(values, reader->more_integers + from, n);
-	return tsdb_reader_left(&in) > 0 ? "column has the wrong length" : NULL;
+	return from + n == view->n && tsdb_reader_left(&in) > 0 ? "column has the wrong length" : NULL;
 }
 
 static const char *
@@ -508,13 +516,13 @@ load_values(TsdbChunkReader *reader, unsigned column, ColumnView *view, unsigned
 	}
 	if (view->kind == KIND_BITS && view->exponent == BITS_GORILLA)
 	{
-		fault = tsdb_gorilla_read(&view->body, reader->doubles, view->n);
+		fault = tsdb_gorilla_read(&view->body, reader->doubles, view->n, from + n);
 		memcpy(values, reader->doubles + from, n * sizeof(*values));
-		if (fault == NULL && tsdb_reader_left(&view->body) > 0)
+		if (fault == NULL && from + n == view->n && tsdb_reader_left(&view->body) > 0)
 			fault = "column has the wrong length";
 		return fault;
 	}
-	fault = load_integers(reader, column, view);
+	fault = load_integers(reader, column, view, from + n);
 	if (fault != NULL)
 		return fault;
 	if (view->kind == KIND_BITS)
@@ -684,7 +692,7 @@ tsdb_chunk_column_info(TsdbChunkReader *reader, int column, TsdbChunkColumnInfo 
 		return TSDB_OK;
 	if (view.reference != 0 && tsdb_reader_left(&view.body) > 0 && view.body.cursor[0] == REFERENCE_EQUAL)
 		return TSDB_OK;
-	fault = tsdb_stream_read(&view.body, reader->end, reader->more_integers, view.n, &stream);
+	fault = tsdb_stream_read(&view.body, reader->end, reader->more_integers, view.n, view.n, &stream);
 	if (fault != NULL)
 		return corrupt_column(error, column, fault);
 	info->order = stream.order;
