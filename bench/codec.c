@@ -8,6 +8,10 @@
  *
  * Bytes are those of the chunk data: tuple, page and index come on top
  * (about 3 % for full rows).
+ *
+ * The shape gorilla_paper stands for the data of "Gorilla: A Fast, Scalable, In-Memory Time Series Database" (VLDB 2015),
+ * which is not public: 51 % of the values are the one before, and the paper's codes need for the others
+ * what makes its 1.37 bytes per point, timestamps included.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +28,7 @@
 
 typedef struct Cost
 {
+	const char *coder;
 	double		bytes;
 	double		encode;			/* nanoseconds */
 	double		decode;
@@ -56,6 +61,7 @@ keep_best(Cost *best, Cost cost, int round)
 	if (round == 0 || cost.decode < best->decode)
 		best->decode = cost.decode;
 	best->bytes = cost.bytes;
+	best->coder = cost.coder;
 }
 
 /* ---- chunks ---- */
@@ -124,11 +130,44 @@ compare_rows(TsdbChunkReader *reader, const Rows *rows, const TsdbChunkInput *in
 	require(total == input->n_times * input->n_columns);
 }
 
+/* The coder that most columns have. */
+static const char *
+name_coder(const Rows *rows)
+{
+	static const char *const names[] = {"-", "rice", "zero runs", "huffman"};
+	size_t		columns[TSDB_COUNT(names)] = {0};
+	size_t		best = 0;
+	TsdbArena	arena;
+	TsdbChunkReader *reader;
+	TsdbError	error;
+
+	tsdb_arena_init_malloc(&arena, 1 << 20);
+	reader = tsdb_chunk_reader_make(&arena);
+	for (size_t i = 0; i < rows->n; i++)
+	{
+		require(tsdb_chunk_open(reader, rows->row[i].data, rows->row[i].len, rows->row[i].t_min, &error) == TSDB_OK);
+		for (int c = 0; c < rows->row[i].n_columns; c++)
+		{
+			TsdbChunkColumnInfo info;
+			size_t		name = 0;
+
+			require(tsdb_chunk_column_info(reader, c, &info, &error) == TSDB_OK);
+			while (info.coder != NULL && strcmp(info.coder, names[name]) != 0)
+				name++;
+			columns[name]++;
+		}
+	}
+	for (size_t name = 1; name < TSDB_COUNT(names); name++)
+		best = columns[name] > columns[best] ? name : best;
+	tsdb_arena_free(&arena);
+	return names[best];
+}
+
 static Cost
 measure_chunks(const TsdbChunkInput *input)
 {
 	double		samples = (double) (input->n_times * input->n_columns);
-	Cost		best = {0, 0, 0};
+	Cost		best = {0};
 
 	for (int round = 0; round < ROUNDS; round++)
 	{
@@ -137,7 +176,7 @@ measure_chunks(const TsdbChunkInput *input)
 		TsdbChunkReader *reader;
 		int64_t    *t;
 		double	   *v;
-		Cost		cost = {0, 0, 0};
+		Cost		cost = {0};
 		double		start;
 
 		tsdb_arena_init_malloc(&arena, 1 << 20);
@@ -154,6 +193,7 @@ measure_chunks(const TsdbChunkInput *input)
 		cost.decode = (now() - start) / samples;
 		for (size_t i = 0; i < rows.n; i++)
 			cost.bytes += (double) rows.row[i].len / samples;
+		cost.coder = name_coder(&rows);
 		if (round == 0)
 			compare_rows(reader, &rows, input, t, v);
 		keep_best(&best, cost, round);
@@ -171,14 +211,14 @@ measure_head(const TsdbChunkInput *input)
 	static TsdbHeadSample samples[HEAD_ROWS][HEAD_COLUMNS];
 	static TsdbHeadSample out[HEAD_COLUMNS];
 	static size_t len[HEAD_ROWS];
-	Cost		best = {0, 0, 0};
+	Cost		best = {0};
 
 	for (size_t r = 0; r < HEAD_ROWS; r++)
 		for (size_t c = 0; c < HEAD_COLUMNS; c++)
 			samples[r][c] = (TsdbHeadSample){(uint16_t) c, 0, input->columns[c % input->n_columns].values[r % input->n_times]};
 	for (int round = 0; round < ROUNDS; round++)
 	{
-		Cost		cost = {0, 0, 0};
+		Cost		cost = {0};
 		double		start = now();
 
 		for (size_t r = 0; r < HEAD_ROWS; r++)
@@ -239,8 +279,8 @@ main(int argc, char **argv)
 	input.times = times;
 
 	printf("%zu samples per column, %d columns\n\n", n, COLUMNS);
-	printf("%-22s %27s   %27s   %27s\n", "", "chunk", "chunk, gorilla", "head row");
-	printf("%-22s %9s %8s %8s   %9s %8s %8s   %9s %8s %8s\n", "shape",
+	printf("%-22s %37s   %27s   %27s\n", "", "chunk", "chunk, gorilla", "head row");
+	printf("%-22s %-9s %9s %8s %8s   %9s %8s %8s   %9s %8s %8s\n", "shape", "coder",
 		   "B/sample", "enc ns", "dec ns", "B/sample", "enc ns", "dec ns", "B/sample", "enc ns", "dec ns");
 	for (int shape = 0; shape < N_SHAPES; shape++)
 	{
@@ -256,10 +296,11 @@ main(int argc, char **argv)
 		input.codec = TSDB_CODEC_GORILLA;
 		gorilla = measure_chunks(&input);
 		head = measure_head(&input);
-		printf("%-22s %9.3f %8.1f %8.1f   %9.3f %8.1f %8.1f   %9.3f %8.1f %8.1f\n", shape_names[shape],
-			   chunk.bytes, chunk.encode, chunk.decode, gorilla.bytes, gorilla.encode, gorilla.decode,
+		printf("%-22s %-9s %9.3f %8.1f %8.1f   %9.3f %8.1f %8.1f   %9.3f %8.1f %8.1f\n", shape_names[shape],
+			   chunk.coder, chunk.bytes, chunk.encode, chunk.decode, gorilla.bytes, gorilla.encode, gorilla.decode,
 			   head.bytes, head.encode, head.decode);
 	}
+	printf("\ngorilla_paper: the paper has 1.37 bytes per point, of which timestamps are about 0.13\n");
 	free(times);
 	free(values);
 	return 0;
