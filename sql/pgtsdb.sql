@@ -122,8 +122,11 @@ COMMENT ON TYPE tsdb.selector IS 'PromQL selector: up{job="node", instance=~"web
 CREATE FUNCTION tsdb.labels_match(tsdb.labels, tsdb.selector) RETURNS boolean
     AS 'MODULE_PATHNAME', 'pgtsdb_labels_match' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION tsdb.labels_match(tsdb.labels, tsdb.selector) IS 'implementation of operator @@';
+CREATE FUNCTION tsdb.labels_match_sel(internal, oid, internal, int4) RETURNS float8
+    AS 'MODULE_PATHNAME', 'pgtsdb_labels_match_sel' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.labels_match_sel(internal, oid, internal, int4) IS 'restriction selectivity of operator @@';
 CREATE OPERATOR tsdb.@@ (LEFTARG = tsdb.labels, RIGHTARG = tsdb.selector, FUNCTION = tsdb.labels_match,
-    RESTRICT = contsel, JOIN = contjoinsel);
+    RESTRICT = tsdb.labels_match_sel, JOIN = contjoinsel);
 COMMENT ON OPERATOR tsdb.@@ (tsdb.labels, tsdb.selector) IS 'labels match all matchers of the selector';
 
 CREATE TYPE tsdb.chunk;
@@ -177,6 +180,36 @@ CREATE FUNCTION tsdb.chunk_info(chunk tsdb.chunk)
 COMMENT ON FUNCTION tsdb.chunk_info(tsdb.chunk) IS
     'sizes and codecs of the columns of a chunk; the row without col is its header with timestamps and directory';
 
+
+-- ==== label index ====================================================================================
+
+CREATE FUNCTION tsdb.label_index_handler(internal) RETURNS index_am_handler
+    AS 'MODULE_PATHNAME', 'pgtsdb_label_index_handler' LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.label_index_handler(internal) IS 'handler of access method label_index';
+CREATE ACCESS METHOD label_index TYPE INDEX HANDLER tsdb.label_index_handler;
+COMMENT ON ACCESS METHOD label_index IS 'rows by their labels: answers labels @@ selector';
+
+CREATE OPERATOR CLASS tsdb.label_index_labels_ops DEFAULT FOR TYPE tsdb.labels USING label_index AS
+    OPERATOR 1 tsdb.@@ (tsdb.labels, tsdb.selector);
+COMMENT ON OPERATOR CLASS tsdb.label_index_labels_ops USING label_index IS 'the labels of a row';
+CREATE OPERATOR CLASS tsdb.label_index_part_ops DEFAULT FOR TYPE int4 USING label_index AS
+    OPERATOR 1 =;
+COMMENT ON OPERATOR CLASS tsdb.label_index_part_ops USING label_index IS 'the part, in front of the labels: those of different parts are kept apart';
+
+CREATE FUNCTION tsdb.label_index_check(index regclass) RETURNS bigint
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_label_index_check' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.label_index_check(regclass) IS
+    'verifies a label index and that each visible row is found under its labels; answers how many there are';
+CREATE FUNCTION tsdb.label_index_names(index regclass, part int4 DEFAULT 0)
+    RETURNS TABLE (name text, "values" bigint, "rows" bigint)
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_label_index_names' LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 20;
+COMMENT ON FUNCTION tsdb.label_index_names(regclass, int4) IS
+    'label names in a label index, how many values each has and in how many rows; without a column for the part it is 0; dead rows count until they are vacuumed';
+CREATE FUNCTION tsdb.label_index_values(index regclass, name text, part int4 DEFAULT 0)
+    RETURNS TABLE (value text, "rows" bigint)
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_label_index_values' LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 100;
+COMMENT ON FUNCTION tsdb.label_index_values(regclass, text, int4) IS
+    'values of a label in a label index, and in how many rows each; one longer than 512 bytes is cut';
 
 -- ==== configuration: tenants =========================================================================
 

@@ -36,6 +36,14 @@
 	index_beginscan(heap, index, snapshot, nkeys, norderbys)
 #endif
 
+/* The same commit: an access method says that it searched. */
+#if PG_VERSION_NUM >= 180000
+#define count_index_search_compat(scan) \
+	do { if ((scan)->instrument != NULL) (scan)->instrument->nsearches++; } while (0)
+#else
+#define count_index_search_compat(scan) ((void) 0)
+#endif
+
 /* PostgreSQL 17 (ab355e3a88de): PGPROC.lxid became PGPROC.vxid.lxid. */
 static inline LocalTransactionId
 pgtsdb_my_lxid(void)
@@ -55,6 +63,20 @@ pgtsdb_my_lxid(void)
 #define CreateWaitEventSet_compat(nevents) CreateWaitEventSet(NULL, nevents)
 #else
 #define CreateWaitEventSet_compat(nevents) CreateWaitEventSet(TopMemoryContext, nevents)
+#endif
+
+/* PostgreSQL 16: tuplesort_getdatum() takes whether to copy.  Forward, a copy, no abbreviated key. */
+#if PG_VERSION_NUM >= 160000
+#define tuplesort_getdatum_compat(state, datum, isnull) tuplesort_getdatum(state, true, true, datum, isnull, NULL)
+#else
+#define tuplesort_getdatum_compat(state, datum, isnull) tuplesort_getdatum(state, true, datum, isnull, NULL)
+#endif
+
+/* PostgreSQL 18: vacuum_delay_point() takes whether this is ANALYZE. */
+#if PG_VERSION_NUM >= 180000
+#define vacuum_delay_point_compat() vacuum_delay_point(false)
+#else
+#define vacuum_delay_point_compat() vacuum_delay_point()
 #endif
 
 #endif							/* PGTSDB_COMPAT_H */

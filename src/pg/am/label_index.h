@@ -1,0 +1,78 @@
+/*
+ * label_index.h
+ *		The access method label_index, for code that asks an index without the executor.
+ *
+ * An index is on (labels) or on (part, labels); without a part column all rows are in part 0.
+ * Nothing here looks at the heap: rows come as numbers, which may belong to rows that a snapshot
+ * does not see, and labels of such rows are counted until they are vacuumed.
+ */
+#ifndef PGTSDB_LABEL_INDEX_H
+#define PGTSDB_LABEL_INDEX_H
+
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "storage/itemptr.h"
+#include "utils/relcache.h"
+
+#include "core/labels/labels.h"
+#include "core/postings/postings.h"
+
+/* ---- the address of a row as a number ---- */
+
+#define PGTSDB_TID_OFFSET_BITS (BLCKSZ <= 8192 ? 9 : 11)
+#define PGTSDB_TID_MAX_OFFSET ((1 << PGTSDB_TID_OFFSET_BITS) - 1)
+
+StaticAssertDecl(MaxHeapTuplesPerPage <= PGTSDB_TID_MAX_OFFSET, "the address of any row of a heap is a number");
+
+static inline uint64
+pgtsdb_am_number(const ItemPointerData *tid)
+{
+	return (uint64) ItemPointerGetBlockNumberNoCheck(tid) << PGTSDB_TID_OFFSET_BITS | ItemPointerGetOffsetNumberNoCheck(tid);
+}
+
+static inline ItemPointerData
+pgtsdb_am_tid(uint64 number)
+{
+	ItemPointerData tid;
+
+	ItemPointerSet(&tid, (BlockNumber) (number >> PGTSDB_TID_OFFSET_BITS), (OffsetNumber) (number & PGTSDB_TID_MAX_OFFSET));
+	return tid;
+}
+
+/* ---- indexes ---- */
+
+extern bool pgtsdb_is_label_index(Relation index);
+/* Whether the first column is the part. */
+extern bool pgtsdb_label_index_has_part(Relation index);
+
+/* ---- rows (match.c) ---- */
+
+/*
+ * The rows of the part whose labels match, in the order of the heap, into an empty list.  True: not all of them may match,
+ * so look at their labels, which are more than the index keeps of them.
+ */
+extern bool pgtsdb_label_index_tids(Relation index, int32 part, const TsdbMatcher *matchers, size_t n, TsdbPostings *rows);
+
+/* ---- the dictionary (dictionary.c) ---- */
+
+/* A text longer than 512 bytes comes cut, with \xff and a hash behind; `cut` tells. */
+typedef struct PgtsdbLabelCount
+{
+	TsdbStr		text;			/* name, or value */
+	int64		values;			/* of a name */
+	int64		rows;			/* with this value, or with any value of the name */
+	bool		cut;
+} PgtsdbLabelCount;
+
+/* Answers false to stop. */
+typedef bool (*PgtsdbLabelVisitor) (void *context, const PgtsdbLabelCount *label);
+
+/* In ascending order.  Without counting they stay 0, and large parts of the index are passed over. */
+extern void pgtsdb_label_index_visit_names(Relation index, int32 part, bool count, PgtsdbLabelVisitor visit, void *context);
+extern void pgtsdb_label_index_visit_values(Relation index, int32 part, TsdbStr name, bool count, PgtsdbLabelVisitor visit,
+											void *context);
+/* Rows with this value; with an empty name all rows of the part.  Counting may stop at the limit. */
+extern int64 pgtsdb_label_index_count(Relation index, int32 part, TsdbStr name, TsdbStr value, int64 limit);
+
+#endif							/* PGTSDB_LABEL_INDEX_H */

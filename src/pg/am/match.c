@@ -1,0 +1,221 @@
+/*
+ * match.c
+ *		Matchers to rows.
+ *
+ * A matcher that the empty value does not satisfy wants the rows of some entries: those whose value it
+ * matches.  One that the empty value satisfies also wants the rows that do not have the label at all, which no
+ * entry has; it is turned round: all rows but those of the entries whose value it does not match.  Either way
+ * entries of one name are collected, by looking them up where their values are known, and else by walking over
+ * the values with the longest known prefix.  A regular expression is run once for each of these.
+ *
+ * Names and values that were cut (entry.c) cannot be decided here: their rows stay in, and are to be looked at again.
+ */
+#include "postgres.h"
+
+#include "pg/am/am_internal.h"
+#include "pg/mem.h"
+
+/* How the entries of a matcher are found, the cheapest first. */
+typedef enum Access
+{
+	ACCESS_EQUAL,				/* one value */
+	ACCESS_ALTERNATIVES,		/* several */
+	ACCESS_PREFIX,				/* a range of values */
+	ACCESS_NAME					/* all of them */
+} Access;
+
+typedef struct Term
+{
+	const TsdbMatcher *matcher;
+	bool		subtract;		/* the empty value matches */
+	Access		access;
+	const TsdbStr *values;
+	size_t		n_values;
+	TsdbStr		prefix;
+} Term;
+
+typedef struct Match
+{
+	Relation	index;
+	int32		part;
+	LabelIndexCursor *cursor;
+	LabelIndexKey key;
+	bool		recheck;
+} Match;
+
+static void make_term(const TsdbMatcher *matcher, Term *term);
+static int	compare_terms(const void *a, const void *b);
+static void collect(Match *match, const Term *term, TsdbPostings *rows);
+static void collect_values(Match *match, const Term *term, TsdbPostings *rows);
+static void collect_range(Match *match, const Term *term, TsdbPostings *rows);
+static bool wants(Match *match, const Term *term, TsdbStr value);
+
+bool
+pgtsdb_label_index_tids(Relation index, int32 part, const TsdbMatcher *matchers, size_t n, TsdbPostings *rows)
+{
+	Match		match = {.index = index, .part = part, .cursor = palloc_object(LabelIndexCursor)};
+	Term	   *terms = palloc_array(Term, n);
+	bool		started = false;
+
+	for (size_t i = 0; i < n; i++)
+		make_term(&matchers[i], &terms[i]);
+	qsort(terms, n, sizeof(Term), compare_terms);
+	for (size_t i = 0; i < n && (rows->n > 0 || !started); i++)
+	{
+		TsdbPostings of_term;
+
+		if (!started && terms[i].subtract)
+		{
+			pgtsdb_am_make_key(&match.key, part, TSDB_STR(""), TSDB_STR(LABEL_INDEX_ALL));
+			pgtsdb_am_load(match.cursor, index, (TsdbStr) {match.key.data, match.key.len}, rows);
+			started = true;
+		}
+		if (!started)
+		{
+			collect(&match, &terms[i], rows);
+			started = true;
+			continue;
+		}
+		tsdb_postings_init(&of_term, rows->arena);
+		collect(&match, &terms[i], &of_term);
+		if (terms[i].subtract)
+			tsdb_postings_subtract(rows, &of_term);
+		else
+			tsdb_postings_intersect(rows, &of_term);
+	}
+	if (!started)
+	{
+		pgtsdb_am_make_key(&match.key, part, TSDB_STR(""), TSDB_STR(LABEL_INDEX_ALL));
+		pgtsdb_am_load(match.cursor, index, (TsdbStr) {match.key.data, match.key.len}, rows);
+	}
+	pfree(match.cursor);
+	pfree(terms);
+	return match.recheck;
+}
+
+static void
+make_term(const TsdbMatcher *matcher, Term *term)
+{
+	bool		equal = matcher->type == TSDB_MATCH_EQUAL || matcher->type == TSDB_MATCH_NOT_EQUAL;
+	bool		positive = matcher->type == TSDB_MATCH_EQUAL || matcher->type == TSDB_MATCH_REGEX;
+
+	*term = (Term) {.matcher = matcher, .access = ACCESS_NAME};
+	term->subtract = tsdb_matcher_matches(matcher, TSDB_STR(""));
+	/* values that are equal or match are collected to be intersected by = and =~, to be subtracted by != and !~ */
+	if (positive == term->subtract)
+		return;
+	if (equal)
+	{
+		term->access = ACCESS_EQUAL;
+		term->values = &matcher->value;
+		term->n_values = 1;
+		return;
+	}
+	term->values = tsdb_regex_alternatives(matcher->regex, &term->n_values);
+	term->prefix = tsdb_regex_prefix(matcher->regex);
+	if (term->n_values > 0)
+		term->access = term->n_values == 1 ? ACCESS_EQUAL : ACCESS_ALTERNATIVES;
+	else if (term->prefix.len > 0)
+		term->access = ACCESS_PREFIX;
+}
+
+/* What starts the intersection should be small, and so should the work before it may turn out to be empty. */
+static int
+compare_terms(const void *a, const void *b)
+{
+	const Term *x = a;
+	const Term *y = b;
+
+	if (x->subtract != y->subtract)
+		return x->subtract ? 1 : -1;
+	if (x->access != y->access)
+		return (int) x->access - (int) y->access;
+	return (x->n_values > y->n_values) - (x->n_values < y->n_values);
+}
+
+static void
+collect(Match *match, const Term *term, TsdbPostings *rows)
+{
+	if (term->matcher->name.len > LABEL_INDEX_MAX_TEXT)
+	{
+		/* the entry may be of another name with the same hash */
+		match->recheck = true;
+		if (term->subtract)
+			return;
+	}
+	if (term->access == ACCESS_EQUAL || term->access == ACCESS_ALTERNATIVES)
+		collect_values(match, term, rows);
+	else
+		collect_range(match, term, rows);
+	tsdb_postings_settle(rows, &pgtsdb_env);
+}
+
+static void
+collect_values(Match *match, const Term *term, TsdbPostings *rows)
+{
+	for (size_t i = 0; i < term->n_values; i++)
+	{
+		TsdbStr		value = term->values[i];
+
+		if (value.len > LABEL_INDEX_MAX_TEXT)
+		{
+			match->recheck = true;
+			if (term->subtract)
+				continue;
+		}
+		if (value.len == 0)
+			continue;			/* no row has it; those without the label are another matter */
+		pgtsdb_am_make_key(&match->key, match->part, term->matcher->name, value);
+		pgtsdb_am_load(match->cursor, match->index, (TsdbStr) {match->key.data, match->key.len}, rows);
+	}
+}
+
+static void
+collect_range(Match *match, const Term *term, TsdbPostings *rows)
+{
+	TsdbStr		before = pgtsdb_am_key_prefix(&match->key, match->part, term->matcher->name);
+	size_t		name_len = before.len;
+	size_t		prefix_len = Min(term->prefix.len, LABEL_INDEX_MAX_TEXT / 2);
+	LabelIndexKey last = {0};
+	bool		wanted = false;
+	const LabelIndexEntry *entry;
+
+	if (prefix_len > 0)
+		memcpy(match->key.data + name_len, term->prefix.data, prefix_len);
+	before.len += prefix_len;
+	pgtsdb_am_seek(match->cursor, match->index, (LabelIndexPlace) {before, 0});
+	while ((entry = pgtsdb_am_next(match->cursor)) != NULL)
+	{
+		if (entry->key_len < before.len || memcmp(entry->key, before.data, before.len) != 0)
+			break;
+		if (last.len != entry->key_len || memcmp(last.data, entry->key, last.len) != 0)
+		{
+			last.len = entry->key_len;
+			memcpy(last.data, entry->key, last.len);
+			wanted = wants(match, term, (TsdbStr) {last.data + name_len, last.len - name_len});
+		}
+		if (wanted)
+			pgtsdb_am_decode(match->index, match->cursor->block, entry, rows);
+	}
+}
+
+static bool
+wants(Match *match, const Term *term, TsdbStr value)
+{
+	if (pgtsdb_am_is_cut(value))
+	{
+		match->recheck = true;
+		return !term->subtract;
+	}
+	return tsdb_matcher_matches(term->matcher, value) != term->subtract;
+}
+
+void
+pgtsdb_am_load(LabelIndexCursor *cursor, Relation index, TsdbStr key, TsdbPostings *rows)
+{
+	const LabelIndexEntry *entry;
+
+	pgtsdb_am_seek(cursor, index, (LabelIndexPlace) {key, 0});
+	while ((entry = pgtsdb_am_next(cursor)) != NULL && tsdb_str_equal((TsdbStr) {entry->key, entry->key_len}, key))
+		pgtsdb_am_decode(index, cursor->block, entry, rows);
+}
