@@ -175,8 +175,9 @@ extern TsdbStr pgtsdb_am_uncut(TsdbStr text);
 extern Size pgtsdb_am_make_entry(LabelIndexEntry *entry, LabelIndexPlace place, const void *data, Size data_len);
 /* An entry with as many of the words as fit into one; answers how many. */
 extern size_t pgtsdb_am_make_leaf_entry(LabelIndexEntry *entry, TsdbStr key, const TsdbPostingsWord *words, size_t n);
-/* The shortest place behind `left` that is not behind `right`, as the entry of a child. */
-extern Size pgtsdb_am_make_separator(LabelIndexEntry *entry, const LabelIndexEntry *left, const LabelIndexEntry *right, BlockNumber child);
+/* A short place behind `left` that is not behind `right`, as the entry of a child. */
+extern Size pgtsdb_am_make_separator(LabelIndexEntry *entry, bool leaf, const LabelIndexEntry *left, const LabelIndexEntry *right,
+									 BlockNumber child);
 extern uint64 pgtsdb_am_first_number(const TsdbPostingsWord *words);
 
 /* ---- page.c ---- */

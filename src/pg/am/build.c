@@ -356,7 +356,8 @@ finish_page(Build *build, Level *level, const LabelIndexEntry *next)
 		level->block = new_block(build->index);
 	right = new_block(build->index);
 	low.entry = (LabelIndexEntry *) separator.data;
-	low.size = pgtsdb_am_make_separator((LabelIndexEntry *) separator.data, level->items[level->n - 1].entry, next, right);
+	low.size = pgtsdb_am_make_separator((LabelIndexEntry *) separator.data, level->level == 0, level->items[level->n - 1].entry, next,
+										right);
 	write_page(build, level->block, level, right, &low);
 	add_child(build, level);
 	level->block = right;

@@ -127,9 +127,13 @@ pgtsdb_am_make_leaf_entry(LabelIndexEntry *entry, TsdbStr key, const TsdbPosting
 	return taken;
 }
 
-/* The fewer bytes of the key, the more children a page can have. */
+/*
+ * The fewer bytes of the key, the more children a page can have.  What the last entry of an inner page leads to reaches up to
+ * the next entry, so between inner pages there is no choice.
+ */
 Size
-pgtsdb_am_make_separator(LabelIndexEntry *entry, const LabelIndexEntry *left, const LabelIndexEntry *right, BlockNumber child)
+pgtsdb_am_make_separator(LabelIndexEntry *entry, bool leaf, const LabelIndexEntry *left, const LabelIndexEntry *right,
+						 BlockNumber child)
 {
 	LabelIndexPlace place = pgtsdb_am_place(right);
 	BlockIdData block;
@@ -137,7 +141,7 @@ pgtsdb_am_make_separator(LabelIndexEntry *entry, const LabelIndexEntry *left, co
 
 	while (common < left->key_len && common < right->key_len && left->key[common] == right->key[common])
 		common++;
-	if (common < right->key_len)
+	if (leaf && common < right->key_len)
 		place = (LabelIndexPlace) {{right->key, common + 1}, 0};
 	BlockIdSet(&block, child);
 	return pgtsdb_am_make_entry(entry, place, &block, sizeof(block));

@@ -373,7 +373,7 @@ halve(Relation index, Buffer buffer, const Change *change, Halves *halves)
 	halves->n_left = choose_half(halves, high_key, change, first);
 	if (halves->n_left == 0)
 		pgtsdb_am_corrupted(index, block, "The page cannot be split.");
-	halves->separator_size = pgtsdb_am_make_separator((LabelIndexEntry *) halves->separator.data,
+	halves->separator_size = pgtsdb_am_make_separator((LabelIndexEntry *) halves->separator.data, LABEL_INDEX_OPAQUE(page)->level == 0,
 													  halves->items[halves->n_left - 1].entry,
 													  halves->items[halves->n_left].entry, InvalidBlockNumber);
 }
