@@ -33,23 +33,38 @@
 /* To bump when pages of an older version cannot be read: such an index asks for REINDEX. */
 #define LABEL_INDEX_VERSION 1
 
+/* New rows wait in one of two lists (pending.c). */
+typedef struct LabelIndexPending
+{
+	BlockNumber head;			/* Invalid: it never had a page */
+	BlockNumber tail;			/* Invalid: it is empty; pages behind the tail are left from earlier */
+	uint32		pages;			/* from head to tail */
+	uint32		generation;		/* of the pages that belong to it now */
+} LabelIndexPending;
+
 typedef struct LabelIndexMeta
 {
 	uint32		magic;
 	uint32		version;
+	uint32		current;		/* which list takes new rows */
+	LabelIndexPending lists[2];
 } LabelIndexMeta;
+
+StaticAssertDecl(sizeof(LabelIndexMeta) == 44, "no padding reaches the disk");
 
 /* The last two bytes of a page tell programs that look at files whose page it is (bloom.h has the others). */
 #define LABEL_INDEX_PAGE_ID 0xFFB5
 
 #define LABEL_INDEX_META_FLAG 1
+#define LABEL_INDEX_PENDING_FLAG 2
 
 typedef struct LabelIndexOpaque
 {
 	BlockNumber right;			/* the next page of the level */
 	uint16		level;			/* 0: leaf */
 	uint16		flags;
-	uint16		unused[3];
+	uint32		generation;		/* of a page of pending rows */
+	uint16		unused;
 	uint16		page_id;
 } LabelIndexOpaque;
 
@@ -184,9 +199,10 @@ extern uint64 pgtsdb_am_first_number(const TsdbPostingsWord *words);
 
 extern void pgtsdb_am_init_page(Page page, uint16 level);
 extern void pgtsdb_am_init_metapage(Page page);
+/* A page of the tree. */
 extern Buffer pgtsdb_am_read(Relation index, BlockNumber block, int lock);
-/* Raises unless it is a page of the tree. */
-extern void pgtsdb_am_check_page(Relation index, BlockNumber block, Page page);
+/* Raises unless it is a page of this kind; 0: of the tree. */
+extern void pgtsdb_am_check_page(Relation index, BlockNumber block, Page page, uint16 flags);
 extern const LabelIndexEntry *pgtsdb_am_entry(Relation index, BlockNumber block, Page page, OffsetNumber offset);
 pg_noreturn extern void pgtsdb_am_corrupted(Relation index, BlockNumber block, const char *format,...) pg_attribute_printf(3, 4);
 /* The last entry that is not behind the place; one before the first when there is none. */
@@ -226,11 +242,36 @@ extern int64 pgtsdb_am_count(Relation index, BlockNumber block, const LabelIndex
 
 /* ---- insert.c ---- */
 
+/* A list of rows to be added to that of a key. */
+typedef struct LabelIndexAddition
+{
+	TsdbStr		key;
+	TsdbPostings rows;
+} LabelIndexAddition;
+
+/* In the order of keys.  What is there already is left alone. */
+extern void pgtsdb_am_add(Relation index, const LabelIndexAddition *additions, size_t n);
 extern bool pgtsdb_am_insert(Relation index, Datum *values, bool *isnull, ItemPointer tid, Relation heap,
 							 IndexUniqueCheck unique, bool unchanged, IndexInfo *info);
 /* The keys of one row, in order. */
 typedef void (*LabelIndexKeyVisitor) (void *context, TsdbStr key);
 extern void pgtsdb_am_visit_keys(Relation index, Datum *values, bool *isnull, LabelIndexKeyVisitor visit, void *context);
+extern void pgtsdb_am_visit_label_keys(int32 part, TsdbLabels labels, LabelIndexKeyVisitor visit, void *context);
+
+/* ---- pending.c ---- */
+
+/* False when the row is too long for the list. */
+extern bool pgtsdb_am_pend(Relation index, int32 part, TsdbStr labels, uint64 number);
+/* Moves all pending rows into the tree; those that come meanwhile stay. */
+extern void pgtsdb_am_flush(Relation index);
+/*
+ * Rows of all parts whose lists in the tree may lack them.  To be called before the tree is looked at, since they
+ * move there.  The labels are in their canonical encoding.
+ */
+typedef void (*LabelIndexPendingVisitor) (void *context, int32 part, uint64 number, TsdbStr labels);
+extern void pgtsdb_am_visit_pending(Relation index, LabelIndexPendingVisitor visit, void *context);
+/* The same by keys, in their order. */
+extern LabelIndexAddition *pgtsdb_am_pending_keys(Relation index, size_t *n);
 
 /* ---- build.c ---- */
 

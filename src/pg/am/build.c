@@ -21,27 +21,9 @@
 #include "utils/tuplesort.h"
 
 #include "pg/am/am_internal.h"
+#include "pg/am/rows_table.h"
 #include "pg/mem.h"
 #include "pg/types/types.h"
-
-/* The rows of one key so far. */
-typedef struct Rows
-{
-	TsdbStr		key;
-	TsdbPostings list;
-	char		status;			/* of simplehash */
-} Rows;
-
-#define SH_PREFIX rows_table
-#define SH_ELEMENT_TYPE Rows
-#define SH_KEY_TYPE TsdbStr
-#define SH_KEY key
-#define SH_HASH_KEY(table, key) ((uint32) tsdb_hash(key.data, key.len, 0).lo)
-#define SH_EQUAL(table, a, b) tsdb_str_equal(a, b)
-#define SH_SCOPE static inline
-#define SH_DECLARE
-#define SH_DEFINE
-#include "lib/simplehash.h"
 
 /* The page in the making of one level, and where it belongs in the level above. */
 typedef struct Level
@@ -75,7 +57,7 @@ static void begin_table(Build *build);
 static void add_row(Relation index, ItemPointer tid, Datum *values, bool *isnull, bool alive, void *state);
 static void add_key(void *context, TsdbStr key);
 static void flush_table(Build *build);
-static void flush_list(Build *build, const Rows *rows);
+static void flush_list(Build *build, TsdbStr key, const TsdbPostings *list);
 static void write_tree(Build *build);
 static void write_key(Build *build, TsdbStr key, TsdbPostings *list);
 static Level *make_level(uint16 level, const LabelIndexItem *low);
@@ -196,20 +178,14 @@ static void
 add_key(void *context, TsdbStr key)
 {
 	Build	   *build = context;
-	bool		found;
-	Rows	   *rows = rows_table_insert(build->table, key, &found);
+	TsdbPostings *list = rows_table_of(build->table, build->arena, key);
 
-	if (!found)
-	{
-		rows->key = tsdb_str_copy(build->arena, key);
-		tsdb_postings_init(&rows->list, build->arena);
-	}
-	tsdb_postings_add(&rows->list, build->number);
+	tsdb_postings_add(list, build->number);
 	/* no entry holds more of them, but it may hold fewer */
-	if (rows->list.n >= LABEL_INDEX_MAX_POSTINGS / 2)
+	if (list->n >= LABEL_INDEX_MAX_POSTINGS / 2)
 	{
-		flush_list(build, rows);
-		rows->list.n = 0;
+		flush_list(build, key, list);
+		list->n = 0;
 	}
 }
 
@@ -221,28 +197,28 @@ flush_table(Build *build)
 
 	rows_table_start_iterate(build->table, &iterator);
 	while ((rows = rows_table_iterate(build->table, &iterator)) != NULL)
-		flush_list(build, rows);
+		flush_list(build, rows->key, &rows->list);
 }
 
 /* Key, zero byte, first row, list: bytes that are in the order of entries, since no key is continued by a zero byte. */
 static void
-flush_list(Build *build, const Rows *rows)
+flush_list(Build *build, TsdbStr key, const TsdbPostings *list)
 {
 	size_t		done = 0;
 
-	while (done < rows->list.n)
+	while (done < list->n)
 	{
 		size_t		taken;
-		uint64		first = pg_hton64(pgtsdb_am_first_number(rows->list.words + done));
-		Size		head = rows->key.len + 1 + sizeof(first);
+		uint64		first = pg_hton64(pgtsdb_am_first_number(list->words + done));
+		Size		head = key.len + 1 + sizeof(first);
 		bytea	   *run = palloc(VARHDRSZ + head + LABEL_INDEX_MAX_POSTINGS);
 		char	   *to = VARDATA(run);
 		size_t		len;
 
-		memcpy(to, rows->key.data, rows->key.len);
-		to[rows->key.len] = '\0';
-		memcpy(to + rows->key.len + 1, &first, sizeof(first));
-		len = tsdb_postings_encode(rows->list.words + done, rows->list.n - done, (uint8 *) to + head, LABEL_INDEX_MAX_POSTINGS,
+		memcpy(to, key.data, key.len);
+		to[key.len] = '\0';
+		memcpy(to + key.len + 1, &first, sizeof(first));
+		len = tsdb_postings_encode(list->words + done, list->n - done, (uint8 *) to + head, LABEL_INDEX_MAX_POSTINGS,
 								   &taken);
 		SET_VARSIZE(run, VARHDRSZ + head + len);
 		tuplesort_putdatum(build->sort, PointerGetDatum(run), false);

@@ -26,6 +26,7 @@ typedef struct Check
 {
 	Relation	index;
 	MemoryContext row_context;
+	TsdbPostings pending;		/* rows that are not in the tree yet */
 	uint64		number;			/* of the row at hand */
 	int64		n_rows;
 	PGAlignedBlock page;		/* the one at hand */
@@ -34,7 +35,7 @@ typedef struct Check
 	PGAlignedBlock low;			/* where it begins: a copy of the high key to its left */
 } Check;
 
-static void check_metapage(Check *check);
+static void keep_pending(void *context, int32 part, uint64 number, TsdbStr labels);
 static void check_tree(Check *check);
 static BlockNumber check_level(Check *check, BlockNumber block, uint16 level);
 static void check_page(Check *check, uint16 level);
@@ -61,7 +62,6 @@ pgtsdb_sql_label_index_check(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("index \"%s\" is not valid", RelationGetRelationName(check->index))));
 	check->row_context = AllocSetContextCreate(CurrentMemoryContext, "pgtsdb label index check", ALLOCSET_DEFAULT_SIZES);
-	check_metapage(check);
 	check_tree(check);
 	check_heap(check, heap);
 	index_close(check->index, NoLock);
@@ -70,16 +70,9 @@ pgtsdb_sql_label_index_check(PG_FUNCTION_ARGS)
 }
 
 static void
-check_metapage(Check *check)
+keep_pending(void *context, int32 part, uint64 number, TsdbStr labels)
 {
-	Buffer		buffer = ReadBuffer(check->index, LABEL_INDEX_METAPAGE);
-	LabelIndexMeta meta;
-
-	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	memcpy(&meta, PageGetContents(BufferGetPage(buffer)), sizeof(meta));
-	UnlockReleaseBuffer(buffer);
-	if (meta.magic != LABEL_INDEX_MAGIC || meta.version != LABEL_INDEX_VERSION)
-		pgtsdb_am_corrupted(check->index, LABEL_INDEX_METAPAGE, "Magic number %08x, version %u.", meta.magic, meta.version);
+	tsdb_postings_add(context, number);
 }
 
 static void
@@ -212,6 +205,9 @@ check_heap(Check *check, Relation heap)
 	Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
 	TableScanDesc scan;
 
+	tsdb_postings_init(&check->pending, pgtsdb_arena_create(CurrentMemoryContext, 0, NULL));
+	pgtsdb_am_visit_pending(check->index, keep_pending, &check->pending);
+
 	/* rows of a HOT chain that was broken by the index may be in it under another address, for older snapshots */
 	if (IsolationUsesXactSnapshot() && check->index->rd_index->indcheckxmin &&
 		!TransactionIdPrecedes(HeapTupleHeaderGetXmin(check->index->rd_indextuple->t_data), snapshot->xmin))
@@ -231,7 +227,8 @@ check_row(Relation index, ItemPointer tid, Datum *values, bool *isnull, bool ali
 	MemoryContext caller = MemoryContextSwitchTo(check->row_context);
 
 	check->number = pgtsdb_am_number(tid);
-	pgtsdb_am_visit_keys(index, values, isnull, check_key, check);
+	if (!tsdb_postings_contain(&check->pending, check->number))
+		pgtsdb_am_visit_keys(index, values, isnull, check_key, check);
 	check->n_rows++;
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(check->row_context);

@@ -3,7 +3,8 @@
  *		Label names, label values and how many rows have them, out of the entries alone.
  *
  * What a walk does not need it steps over by a search for what comes behind: the values of a
- * name, and the entries of a list that reaches beyond its page.
+ * name, and the further entries of a long list.  A row that is just being moved from the pending ones to the
+ * tree is counted in both.
  */
 #include "postgres.h"
 
@@ -15,141 +16,179 @@
 
 #include "pg/am/am_internal.h"
 
-static bool behind_part(int32 part, const LabelIndexEntry *entry);
-static void seek_behind_name(LabelIndexCursor *cursor, Relation index, int32 part, TsdbStr name);
-static void count_name(LabelIndexCursor *cursor, Relation index, int32 part, PgtsdbLabelCount *name, LabelIndexKey *copy);
+/* A walk over the keys of the tree and those of rows that are not there yet, in one order. */
+typedef struct Walk
+{
+	Relation	index;
+	LabelIndexCursor *cursor;
+	const LabelIndexEntry *entry;	/* of the tree, not passed yet; NULL behind the last */
+	const LabelIndexAddition *pending;
+	const LabelIndexAddition *end;
+	LabelIndexKey prefix;		/* of all keys of the walk */
+	LabelIndexKey key;			/* the one at hand */
+} Walk;
+
+static void start_walk(Walk *walk, Relation index, const LabelIndexAddition *pending, size_t n_pending);
+static void seek_walk(Walk *walk, LabelIndexPlace place);
+static bool next_key(Walk *walk, bool count, int64 *rows);
+static bool has_prefix(const Walk *walk, TsdbStr key);
 
 void
 pgtsdb_label_index_visit_names(Relation index, int32 part, bool count, PgtsdbLabelVisitor visit, void *context)
 {
-	LabelIndexCursor *cursor = palloc_object(LabelIndexCursor);
-	LabelIndexKey *key = palloc_object(LabelIndexKey);
-	const LabelIndexEntry *entry;
+	Walk	   *names = palloc_object(Walk);
+	Walk	   *values = palloc_object(Walk);
+	size_t		n_pending;
+	LabelIndexAddition *pending = pgtsdb_am_pending_keys(index, &n_pending);
+	PgtsdbLabelCount name = {0};
+	int64		rows;
+	bool		more = true;
 
-	seek_behind_name(cursor, index, part, TSDB_STR(""));
-	while ((entry = pgtsdb_am_next(cursor)) != NULL && !behind_part(part, entry))
+	pgtsdb_am_key_prefix(&names->prefix, part, TSDB_STR(""));
+	names->prefix.len--;		/* not only the empty name, but behind it */
+	start_walk(names, index, pending, n_pending);
+	do
 	{
-		PgtsdbLabelCount name = {0};
+		LabelIndexKey behind;
 
-		key->len = entry->key_len;
-		memcpy(key->data, entry->key, key->len);
-		name.text = pgtsdb_am_key_label((TsdbStr) {key->data, key->len}).name;
+		/* its keys go on with a zero byte, and no name has one: names that begin with it come later */
+		pgtsdb_am_key_prefix(&behind, part, name.text);
+		behind.data[behind.len - 1] = '\1';
+		seek_walk(names, (LabelIndexPlace) {{behind.data, behind.len}, 0});
+		if (!next_key(names, false, &rows))
+			break;
+		name = (PgtsdbLabelCount) {.text = pgtsdb_am_key_label((TsdbStr) {names->key.data, names->key.len}).name};
 		name.cut = pgtsdb_am_is_cut(name.text);
 		if (count)
 		{
-			cursor->offset--;
-			count_name(cursor, index, part, &name, key);
+			pgtsdb_am_key_prefix(&values->prefix, part, name.text);
+			start_walk(values, index, pending, n_pending);
+			seek_walk(values, (LabelIndexPlace) {{values->prefix.data, values->prefix.len}, 0});
+			for (; next_key(values, true, &rows); name.values++)
+				name.rows += rows;
 		}
-		else
-			seek_behind_name(cursor, index, part, name.text);
-		if (!visit(context, &name))
-			break;
-	}
-	pfree(key);
-	pfree(cursor);
+		more = visit(context, &name);
+	} while (more);
 }
 
 void
 pgtsdb_label_index_visit_values(Relation index, int32 part, TsdbStr name, bool count, PgtsdbLabelVisitor visit, void *context)
 {
-	LabelIndexCursor *cursor = palloc_object(LabelIndexCursor);
-	LabelIndexKey *key = palloc_object(LabelIndexKey);
-	LabelIndexKey *prefix = palloc_object(LabelIndexKey);
-	TsdbStr		before = pgtsdb_am_key_prefix(prefix, part, name);
-	PgtsdbLabelCount value = {0};
-	const LabelIndexEntry *entry;
+	Walk	   *walk = palloc_object(Walk);
+	size_t		n_pending;
+	LabelIndexAddition *pending = pgtsdb_am_pending_keys(index, &n_pending);
+	int64		rows;
 	bool		more = true;
 
-	key->len = 0;
-	pgtsdb_am_seek(cursor, index, (LabelIndexPlace) {before, 0});
-	while (more && (entry = pgtsdb_am_next(cursor)) != NULL &&
-		   entry->key_len >= before.len && memcmp(entry->key, before.data, before.len) == 0)
+	pgtsdb_am_key_prefix(&walk->prefix, part, name);
+	start_walk(walk, index, pending, n_pending);
+	seek_walk(walk, (LabelIndexPlace) {{walk->prefix.data, walk->prefix.len}, 0});
+	while (more && next_key(walk, count, &rows))
 	{
-		if (key->len != entry->key_len || memcmp(key->data, entry->key, key->len) != 0)
-		{
-			if (key->len > 0)
-				more = visit(context, &value);
-			key->len = entry->key_len;
-			memcpy(key->data, entry->key, key->len);
-			value = (PgtsdbLabelCount) {.text = {key->data + before.len, key->len - before.len}, .values = 1};
-			value.cut = pgtsdb_am_is_cut(value.text);
-		}
-		else if (!count)
-		{
-			/* the list goes on: to its end, which no row has */
-			pgtsdb_am_seek(cursor, index, (LabelIndexPlace) {{key->data, key->len}, PG_UINT64_MAX});
-			continue;
-		}
-		if (count)
-			value.rows += pgtsdb_am_count(index, cursor->block, entry);
+		PgtsdbLabelCount value = {
+			.text = {walk->key.data + walk->prefix.len, walk->key.len - walk->prefix.len}, .values = 1, .rows = rows
+		};
+
+		value.cut = pgtsdb_am_is_cut(value.text);
+		more = visit(context, &value);
 	}
-	if (more && key->len > 0)
-		visit(context, &value);
-	pfree(prefix);
-	pfree(key);
-	pfree(cursor);
+}
+
+static void
+start_walk(Walk *walk, Relation index, const LabelIndexAddition *pending, size_t n_pending)
+{
+	walk->index = index;
+	walk->cursor = palloc_object(LabelIndexCursor);
+	walk->pending = pending;
+	walk->end = pending + n_pending;
+}
+
+static void
+seek_walk(Walk *walk, LabelIndexPlace place)
+{
+	pgtsdb_am_seek(walk->cursor, walk->index, place);
+	walk->entry = pgtsdb_am_next(walk->cursor);
+	while (walk->pending < walk->end && tsdb_str_compare(walk->pending->key, place.key) < 0)
+		walk->pending++;
+}
+
+/* The next key with the prefix; its rows when they are to be counted, 0 when not. */
+static bool
+next_key(Walk *walk, bool count, int64 *rows)
+{
+	const LabelIndexEntry *entry = walk->entry;
+	bool		in_tree = entry != NULL && has_prefix(walk, (TsdbStr) {entry->key, entry->key_len});
+	bool		is_pending = walk->pending < walk->end && has_prefix(walk, walk->pending->key);
+	int			order;
+	TsdbStr		key;
+
+	if (!in_tree && !is_pending)
+		return false;
+	order = !in_tree ? 1 : !is_pending ? -1 : tsdb_str_compare((TsdbStr) {entry->key, entry->key_len}, walk->pending->key);
+	key = order <= 0 ? (TsdbStr) {entry->key, entry->key_len} : walk->pending->key;
+	memcpy(walk->key.data, key.data, key.len);
+	walk->key.len = key.len;
+	key.data = walk->key.data;
+	*rows = 0;
+	if (order >= 0)
+	{
+		*rows += count ? (int64) tsdb_postings_count(&walk->pending->rows) : 0;
+		walk->pending++;
+	}
+	for (int i = 0; order <= 0 && walk->entry != NULL && tsdb_str_equal((TsdbStr) {walk->entry->key, walk->entry->key_len}, key); i++)
+	{
+		if (count)
+			*rows += pgtsdb_am_count(walk->index, walk->cursor->block, walk->entry);
+		else if (i > 0)
+			/* the list goes on: to its end, which no row has */
+			pgtsdb_am_seek(walk->cursor, walk->index, (LabelIndexPlace) {key, PG_UINT64_MAX});
+		walk->entry = pgtsdb_am_next(walk->cursor);
+	}
+	return true;
+}
+
+static bool
+has_prefix(const Walk *walk, TsdbStr key)
+{
+	return key.len >= walk->prefix.len && memcmp(key.data, walk->prefix.data, walk->prefix.len) == 0;
+}
+
+/* ---- counting one ---- */
+
+typedef struct Count
+{
+	int32		part;
+	TsdbStr		name;
+	TsdbStr		value;
+	int64		n;
+} Count;
+
+static void
+count_pending(void *context, int32 part, uint64 number, TsdbStr labels)
+{
+	Count	   *count = context;
+
+	if (part == count->part &&
+		(count->name.len == 0 || tsdb_str_equal(tsdb_labels_find(labels.data, labels.len, count->name), count->value)))
+		count->n++;
 }
 
 int64
 pgtsdb_label_index_count(Relation index, int32 part, TsdbStr name, TsdbStr value, int64 limit)
 {
 	LabelIndexCursor *cursor = palloc_object(LabelIndexCursor);
-	LabelIndexKey *key = palloc_object(LabelIndexKey);
-	const LabelIndexEntry *entry;
-	int64		n = 0;
-
-	pgtsdb_am_make_key(key, part, name, value);
-	pgtsdb_am_seek(cursor, index, (LabelIndexPlace) {{key->data, key->len}, 0});
-	while (n < limit && (entry = pgtsdb_am_next(cursor)) != NULL &&
-		   tsdb_str_equal((TsdbStr) {entry->key, entry->key_len}, (TsdbStr) {key->data, key->len}))
-		n += pgtsdb_am_count(index, cursor->block, entry);
-	pfree(key);
-	pfree(cursor);
-	return n;
-}
-
-static bool
-behind_part(int32 part, const LabelIndexEntry *entry)
-{
-	return pgtsdb_am_key_part((TsdbStr) {entry->key, entry->key_len}) != part;
-}
-
-/* Its keys go on with a zero byte, and no name has a zero byte: those that begin with it come later. */
-static void
-seek_behind_name(LabelIndexCursor *cursor, Relation index, int32 part, TsdbStr name)
-{
+	Count		count = {part, name, value, 0};
 	LabelIndexKey key;
-
-	pgtsdb_am_key_prefix(&key, part, name);
-	key.data[key.len - 1] = '\1';
-	pgtsdb_am_seek(cursor, index, (LabelIndexPlace) {{key.data, key.len}, 0});
-}
-
-/* A row has one value of a name at most.  Leaves the cursor before the next name. */
-static void
-count_name(LabelIndexCursor *cursor, Relation index, int32 part, PgtsdbLabelCount *name, LabelIndexKey *copy)
-{
-	Size		prefix = name->text.data + name->text.len + 1 - copy->data;
 	const LabelIndexEntry *entry;
-	LabelIndexKey *last = palloc_object(LabelIndexKey);
 
-	last->len = 0;
-	while ((entry = pgtsdb_am_next(cursor)) != NULL)
-	{
-		if (entry->key_len < prefix || memcmp(entry->key, copy->data, prefix) != 0)
-		{
-			cursor->offset--;
-			break;
-		}
-		if (last->len != entry->key_len || memcmp(last->data, entry->key, last->len) != 0)
-		{
-			last->len = entry->key_len;
-			memcpy(last->data, entry->key, last->len);
-			name->values++;
-		}
-		name->rows += pgtsdb_am_count(index, cursor->block, entry);
-	}
-	pfree(last);
+	pgtsdb_am_visit_pending(index, count_pending, &count);
+	pgtsdb_am_make_key(&key, part, name, value);
+	pgtsdb_am_seek(cursor, index, (LabelIndexPlace) {{key.data, key.len}, 0});
+	while (count.n < limit && (entry = pgtsdb_am_next(cursor)) != NULL &&
+		   tsdb_str_equal((TsdbStr) {entry->key, entry->key_len}, (TsdbStr) {key.data, key.len}))
+		count.n += pgtsdb_am_count(index, cursor->block, entry);
+	pfree(cursor);
+	return count.n;
 }
 
 /* ---- as SQL functions ---- */

@@ -1,18 +1,18 @@
 /*
  * insert.c
- *		One row more: a number more in the list of each of its labels, and splits where pages are full.
+ *		Rows more in the lists of keys, and splits where pages are full.
  *
- * Most insertions change a few bytes of one leaf, under its lock alone.  A leaf that is full is split under the lock
- * of splits, which only one backend of an index has at a time; so inner pages, and which places belong to a
- * leaf, do not change under its holder.  A page is split only when its parent has room for one child more, and
- * is made so first; every WAL record leaves a whole tree, and nothing needs to be finished after a crash.
+ * Additions come in the order of keys, so that all that belong to one leaf are made in one go, under its lock alone.  A leaf
+ * that is full is split under the lock of splits, which only one backend of an index has at a time; so inner pages,
+ * and which places belong to a leaf, do not change under its holder.  A page is split only when its parent has
+ * room for one child more, and is made so first; every WAL record leaves a whole tree, and nothing needs to be finished
+ * after a crash.
  *
  * The first key of a row is that of all rows.  (Others may be missing after a crash, with the row that nobody sees.)
  */
 #include "postgres.h"
 
 #include "access/generic_xlog.h"
-#include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
@@ -21,13 +21,28 @@
 #include "pg/mem.h"
 #include "pg/types/types.h"
 
-/* What is to be done to a leaf: one or two entries, of which the first may take the place of another. */
+/* Words that are added to an entry at once: with those it has they fill two. */
+#define MAX_ADDED_WORDS 50
+
+StaticAssertDecl(MAX_ADDED_WORDS * TSDB_POSTINGS_WORD_MAX + TSDB_POSTINGS_WORD_MAX < LABEL_INDEX_MAX_POSTINGS, "in two entries is room for them");
+
+/* What is left to be added. */
+typedef struct Additions
+{
+	const LabelIndexAddition *next;
+	const LabelIndexAddition *end;
+	size_t		word;			/* of the next one's rows */
+	uint64		done;			/* bits of that word that are there */
+} Additions;
+
+/* What is to be done to a leaf: one or two entries, of which the first may take the place of another; none when all is there. */
 typedef struct Change
 {
 	OffsetNumber offset;
 	bool		replace;
 	int			n;
 	LabelIndexItem items[2];
+	Additions	left;			/* to be added after it */
 	PGAlignedBlock bytes;		/* of the items */
 } Change;
 
@@ -53,14 +68,19 @@ typedef struct Halves
 	Size		separator_size;
 } Halves;
 
-static void insert_number(Relation index, TsdbStr key, uint64 number);
-static bool make_change(Relation index, Buffer buffer, TsdbStr key, uint64 number, Change *change);
-static void add_to_entry(Relation index, BlockNumber block, const LabelIndexEntry *entry, uint64 number, Change *change);
-static void set_items(Change *change, TsdbStr key, const TsdbPostings *list, uint64 number);
+static void insert_now(Relation index, Datum *values, bool *isnull, uint64 number);
+static LabelIndexPlace next_place(const Additions *additions);
+static size_t take(Additions *additions, uint64 bound, TsdbPostingsWord *words, size_t max);
+static bool add_to_leaf(Relation index, Additions *additions);
+static bool is_behind(Relation index, BlockNumber block, Page page, LabelIndexPlace place);
+static void make_change(Relation index, BlockNumber block, Page page, const Additions *additions, Change *change);
+static OffsetNumber entry_for(Relation index, BlockNumber block, Page page, OffsetNumber before, TsdbStr key);
+static uint64 bound_behind(Relation index, BlockNumber block, Page page, OffsetNumber offset, TsdbStr key);
+static void unite(const TsdbPostingsWord *a, size_t n_a, const TsdbPostingsWord *b, size_t n_b, TsdbPostings *list);
+static void set_items(Change *change, TsdbStr key, const TsdbPostings *list, bool at_end);
 static bool change_fits(Page page, const Change *change);
 static void apply_change(Page page, const Change *change);
-static void log_change(Relation index, Buffer buffer, const Change *change);
-static void insert_with_splits(Relation index, TsdbStr key, uint64 number);
+static void add_with_splits(Relation index, Additions *additions);
 static void find_path(Descent *descent);
 static bool split(Descent *descent, int level, Buffer buffer, const Change *change);
 static void halve(Relation index, Buffer buffer, const Change *change, Halves *halves);
@@ -70,36 +90,72 @@ static void split_below(Relation index, Buffer left, Buffer parent, const Halves
 
 /* ---- one row ---- */
 
-typedef struct RowInsertion
-{
-	Relation	index;
-	uint64		number;
-} RowInsertion;
-
-static void
-insert_key(void *context, TsdbStr key)
-{
-	RowInsertion *row = context;
-
-	insert_number(row->index, key, row->number);
-}
-
 bool
 pgtsdb_am_insert(Relation index, Datum *values, bool *isnull, ItemPointer tid, Relation heap, IndexUniqueCheck unique,
 				 bool unchanged, IndexInfo *info)
 {
-	RowInsertion row = {index, pgtsdb_am_number(tid)};
+	int			column = pgtsdb_label_index_has_part(index) ? 1 : 0;
 	MemoryContext context = info->ii_AmCache;
 	MemoryContext caller;
 
+	if (isnull[0])
+		return false;
 	if (context == NULL)
 		info->ii_AmCache = context = AllocSetContextCreate(info->ii_Context, "pgtsdb label index insertion",
 														   ALLOCSET_SMALL_SIZES);
 	caller = MemoryContextSwitchTo(context);
-	pgtsdb_am_visit_keys(index, values, isnull, insert_key, &row);
+	if (isnull[column])
+		insert_now(index, values, isnull, pgtsdb_am_number(tid));
+	else
+	{
+		struct varlena *labels = PG_DETOAST_DATUM_PACKED(values[column]);
+
+		if (!pgtsdb_am_pend(index, column > 0 ? DatumGetInt32(values[0]) : 0,
+							(TsdbStr) {VARDATA_ANY(labels), VARSIZE_ANY_EXHDR(labels)}, pgtsdb_am_number(tid)))
+			insert_now(index, values, isnull, pgtsdb_am_number(tid));
+	}
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(context);
 	return false;
+}
+
+typedef struct RowInsertion
+{
+	TsdbArena  *arena;
+	uint64		number;
+	LabelIndexAddition *additions;
+	size_t		n;
+	size_t		capacity;
+} RowInsertion;
+
+static void
+collect_key(void *context, TsdbStr key)
+{
+	RowInsertion *row = context;
+	LabelIndexAddition *addition;
+
+	if (row->n == row->capacity)
+	{
+		size_t		more = Max(row->capacity * 2, 16);
+
+		row->additions = tsdb_grow(row->arena, row->additions, row->capacity * sizeof(LabelIndexAddition),
+								   more * sizeof(LabelIndexAddition));
+		row->capacity = more;
+	}
+	addition = &row->additions[row->n++];
+	addition->key = tsdb_str_copy(row->arena, key);
+	tsdb_postings_init(&addition->rows, row->arena);
+	tsdb_postings_add(&addition->rows, row->number);
+}
+
+/* Without waiting: a row that is seldom of its kind, or long. */
+static void
+insert_now(Relation index, Datum *values, bool *isnull, uint64 number)
+{
+	RowInsertion row = {.arena = pgtsdb_arena_create(CurrentMemoryContext, 0, NULL), .number = number};
+
+	pgtsdb_am_visit_keys(index, values, isnull, collect_key, &row);
+	pgtsdb_am_add(index, row.additions, row.n);
 }
 
 /* A row without a part is found by no scan, since a scan asks for one. */
@@ -108,18 +164,28 @@ pgtsdb_am_visit_keys(Relation index, Datum *values, bool *isnull, LabelIndexKeyV
 {
 	int			column = pgtsdb_label_index_has_part(index) ? 1 : 0;
 	int32		part = column > 0 ? DatumGetInt32(values[0]) : 0;
-	TsdbArena  *arena;
-	TsdbLabels	labels;
 	LabelIndexKey key;
 
 	if (isnull[0])
 		return;
-	pgtsdb_am_make_key(&key, part, TSDB_STR(""), isnull[column] ? TSDB_STR(LABEL_INDEX_NULL) : TSDB_STR(LABEL_INDEX_ALL));
-	visit(context, (TsdbStr) {key.data, key.len});
-	if (isnull[column])
+	if (!isnull[column])
+	{
+		TsdbArena  *arena = pgtsdb_arena_create(CurrentMemoryContext, 0, NULL);
+
+		pgtsdb_am_visit_label_keys(part, pgtsdb_datum_labels(arena, values[column]), visit, context);
 		return;
-	arena = pgtsdb_arena_create(CurrentMemoryContext, 0, NULL);
-	labels = pgtsdb_datum_labels(arena, values[column]);
+	}
+	pgtsdb_am_make_key(&key, part, TSDB_STR(""), TSDB_STR(LABEL_INDEX_NULL));
+	visit(context, (TsdbStr) {key.data, key.len});
+}
+
+void
+pgtsdb_am_visit_label_keys(int32 part, TsdbLabels labels, LabelIndexKeyVisitor visit, void *context)
+{
+	LabelIndexKey key;
+
+	pgtsdb_am_make_key(&key, part, TSDB_STR(""), TSDB_STR(LABEL_INDEX_ALL));
+	visit(context, (TsdbStr) {key.data, key.len});
 	for (size_t i = 0; i < labels.n; i++)
 	{
 		pgtsdb_am_make_key(&key, part, labels.pairs[i].name, labels.pairs[i].value);
@@ -127,37 +193,139 @@ pgtsdb_am_visit_keys(Relation index, Datum *values, bool *isnull, LabelIndexKeyV
 	}
 }
 
-static void
-insert_number(Relation index, TsdbStr key, uint64 number)
-{
-	Buffer		buffer = pgtsdb_am_find_leaf(index, (LabelIndexPlace) {key, number}, BUFFER_LOCK_EXCLUSIVE);
-	Change		change;
-	bool		fits = true;
+/* ---- leaves ---- */
 
-	if (make_change(index, buffer, key, number, &change))
+void
+pgtsdb_am_add(Relation index, const LabelIndexAddition *list, size_t n)
+{
+	Additions	additions = {list, list + n, 0};
+
+	while (additions.next < additions.end)
 	{
-		fits = change_fits(BufferGetPage(buffer), &change);
-		if (fits)
-			log_change(index, buffer, &change);
+		CHECK_FOR_INTERRUPTS();
+		if (!add_to_leaf(index, &additions))
+			add_with_splits(index, &additions);
 	}
-	UnlockReleaseBuffer(buffer);
-	if (!fits)
-		insert_with_splits(index, key, number);
 }
 
-/* ---- one leaf ---- */
-
-/* False when the number is there already, as a retried insertion may find. */
-static bool
-make_change(Relation index, Buffer buffer, TsdbStr key, uint64 number, Change *change)
+static LabelIndexPlace
+next_place(const Additions *additions)
 {
-	Page		page = BufferGetPage(buffer);
-	BlockNumber block = BufferGetBlockNumber(buffer);
-	OffsetNumber before = pgtsdb_am_search(index, block, page, (LabelIndexPlace) {key, number});
-	TsdbPostingsWord word = {number / 64, UINT64CONST(1) << number % 64};
-	TsdbPostings one = {.words = &word, .n = 1};
+	TsdbPostingsWord word = additions->next->rows.words[additions->word];
 
-	/* into the list that begins before it; else into the one behind it; else into one of its own */
+	word.bits &= ~additions->done;
+	return (LabelIndexPlace) {additions->next->key, pgtsdb_am_first_number(&word)};
+}
+
+/* Words of the next addition, but no row from the bound on. */
+static size_t
+take(Additions *additions, uint64 bound, TsdbPostingsWord *words, size_t max)
+{
+	const TsdbPostings *rows = &additions->next->rows;
+	size_t		n = 0;
+
+	for (; n < max && additions->word < rows->n; additions->word++, additions->done = 0)
+	{
+		TsdbPostingsWord word = rows->words[additions->word];
+		uint64		taken = word.bits & ~additions->done;
+
+		if (word.high > bound / 64)
+			break;
+		if (word.high == bound / 64)
+			taken &= (UINT64CONST(1) << bound % 64) - 1;
+		if (taken == 0)
+			break;
+		words[n++] = (TsdbPostingsWord) {word.high, taken};
+		if ((taken | additions->done) != word.bits)
+		{
+			additions->done |= taken;
+			break;
+		}
+	}
+	if (additions->word == rows->n)
+	{
+		additions->next++;
+		additions->word = 0;
+	}
+	return n;
+}
+
+/* All that belong to the leaf of the next one and find room; false when that one does not. */
+static bool
+add_to_leaf(Relation index, Additions *additions)
+{
+	Buffer		buffer = pgtsdb_am_find_leaf(index, next_place(additions), BUFFER_LOCK_EXCLUSIVE);
+	BlockNumber block = BufferGetBlockNumber(buffer);
+	GenericXLogState *state = GenericXLogStart(index);
+	Page		page = GenericXLogRegisterBuffer(state, buffer, 0);
+	bool		fits = true;
+	bool		changed = false;
+
+	while (additions->next < additions->end && !is_behind(index, block, page, next_place(additions)))
+	{
+		Change		change;
+
+		make_change(index, block, page, additions, &change);
+		fits = change.n == 0 || change_fits(page, &change);
+		if (!fits)
+			break;
+		if (change.n > 0)
+			apply_change(page, &change);
+		changed = changed || change.n > 0;
+		*additions = change.left;
+	}
+	if (changed)
+		GenericXLogFinish(state);
+	else
+		GenericXLogAbort(state);
+	UnlockReleaseBuffer(buffer);
+	return fits;
+}
+
+static bool
+is_behind(Relation index, BlockNumber block, Page page, LabelIndexPlace place)
+{
+	return !pgtsdb_am_is_rightmost(page) &&
+		pgtsdb_am_compare(place, pgtsdb_am_place(pgtsdb_am_entry(index, block, page, FirstOffsetNumber))) >= 0;
+}
+
+static void
+make_change(Relation index, BlockNumber block, Page page, const Additions *additions, Change *change)
+{
+	TsdbStr		key = additions->next->key;
+	OffsetNumber before = pgtsdb_am_search(index, block, page, next_place(additions));
+	OffsetNumber offset = entry_for(index, block, page, before, key);
+	TsdbPostingsWord old[LABEL_INDEX_MAX_WORDS];
+	TsdbPostingsWord more[MAX_ADDED_WORDS];
+	TsdbPostingsWord united[lengthof(old) + lengthof(more)];
+	TsdbPostings list = {.words = united, .capacity = lengthof(united)};
+	size_t		n_old = 0;
+	size_t		n_more;
+	TsdbError	error;
+
+	change->replace = offset != InvalidOffsetNumber;
+	change->offset = change->replace ? offset : before + 1;
+	if (change->replace)
+	{
+		const LabelIndexEntry *entry = pgtsdb_am_entry(index, block, page, offset);
+
+		tsdb_error_clear(&error);
+		if (tsdb_postings_decode_words(pgtsdb_am_data(entry), entry->data_len, pgtsdb_am_number(&entry->first), old, lengthof(old),
+									   &n_old, &error) != TSDB_OK)
+			pgtsdb_am_corrupted(index, block, "%s", error.message);
+	}
+	change->left = *additions;
+	n_more = take(&change->left, bound_behind(index, block, page, change->replace ? offset : before, key), more, lengthof(more));
+	unite(old, n_old, more, n_more, &list);
+	change->n = 0;
+	if (n_old != list.n || memcmp(old, united, n_old * sizeof(TsdbPostingsWord)) != 0)
+		set_items(change, key, &list, n_old == 0 || more[0].high >= old[n_old - 1].high);
+}
+
+/* The entry of the key that begins before the place, else the one behind it. */
+static OffsetNumber
+entry_for(Relation index, BlockNumber block, Page page, OffsetNumber before, TsdbStr key)
+{
 	for (OffsetNumber offset = before; offset <= before + 1; offset++)
 	{
 		const LabelIndexEntry *entry;
@@ -165,46 +333,65 @@ make_change(Relation index, Buffer buffer, TsdbStr key, uint64 number, Change *c
 		if (offset < pgtsdb_am_first_offset(page) || offset > PageGetMaxOffsetNumber(page))
 			continue;
 		entry = pgtsdb_am_entry(index, block, page, offset);
-		if (!tsdb_str_equal((TsdbStr) {entry->key, entry->key_len}, key))
-			continue;
-		change->offset = offset;
-		change->replace = true;
-		add_to_entry(index, block, entry, number, change);
-		return change->n > 0;
+		if (tsdb_str_equal((TsdbStr) {entry->key, entry->key_len}, key))
+			return offset;
 	}
-	change->offset = before + 1;
-	change->replace = false;
-	set_items(change, key, &one, number);
-	return true;
+	return InvalidOffsetNumber;
+}
+
+/* Where the next list of the key begins, or may begin in the page to the right. */
+static uint64
+bound_behind(Relation index, BlockNumber block, Page page, OffsetNumber offset, TsdbStr key)
+{
+	const LabelIndexEntry *next;
+
+	if (offset < PageGetMaxOffsetNumber(page))
+		next = pgtsdb_am_entry(index, block, page, Max(offset + 1, pgtsdb_am_first_offset(page)));
+	else if (!pgtsdb_am_is_rightmost(page))
+		next = pgtsdb_am_entry(index, block, page, FirstOffsetNumber);
+	else
+		return TSDB_POSTINGS_LIMIT;
+	if (!tsdb_str_equal((TsdbStr) {next->key, next->key_len}, key))
+		return TSDB_POSTINGS_LIMIT;
+	return pgtsdb_am_number(&next->first);
 }
 
 static void
-add_to_entry(Relation index, BlockNumber block, const LabelIndexEntry *entry, uint64 number, Change *change)
+unite(const TsdbPostingsWord *a, size_t n_a, const TsdbPostingsWord *b, size_t n_b, TsdbPostings *list)
 {
-	TsdbPostingsWord words[LABEL_INDEX_MAX_WORDS];
-	TsdbPostings list = {.words = words, .capacity = lengthof(words)};
-	TsdbError	error;
+	size_t		i = 0;
+	size_t		j = 0;
 
-	tsdb_error_clear(&error);
-	if (tsdb_postings_decode_words(pgtsdb_am_data(entry), entry->data_len, pgtsdb_am_number(&entry->first), words,
-								   lengthof(words) - 1, &list.n, &error) != TSDB_OK)
-		pgtsdb_am_corrupted(index, block, "%s", error.message);
-	change->n = 0;
-	if (tsdb_postings_contain(&list, number))
-		return;
-	tsdb_postings_add(&list, number);
-	set_items(change, (TsdbStr) {entry->key, entry->key_len}, &list, number);
+	for (list->n = 0; i < n_a || j < n_b; list->n++)
+	{
+		TsdbPostingsWord *to = &list->words[list->n];
+
+		if (j == n_b || (i < n_a && a[i].high < b[j].high))
+			*to = a[i++];
+		else if (i == n_a || b[j].high < a[i].high)
+			*to = b[j++];
+		else
+		{
+			*to = (TsdbPostingsWord) {a[i].high, a[i].bits | b[j].bits};
+			i++;
+			j++;
+		}
+	}
 }
 
 /* A list that is too long for one entry is cut where it grew at its end, so that a full entry stays behind, and else in the middle. */
 static void
-set_items(Change *change, TsdbStr key, const TsdbPostings *list, uint64 number)
+set_items(Change *change, TsdbStr key, const TsdbPostings *list, bool at_end)
 {
+	uint8		bytes[2 * LABEL_INDEX_MAX_POSTINGS];
+	size_t		first;
+	size_t		len = tsdb_postings_encode(list->words, list->n, bytes, sizeof(bytes), &first);
+	size_t		room = len <= LABEL_INDEX_MAX_POSTINGS || at_end ? LABEL_INDEX_MAX_POSTINGS : len / 2 + TSDB_POSTINGS_WORD_MAX;
 	LabelIndexEntry *entry = (LabelIndexEntry *) change->bytes.data;
-	size_t		done = pgtsdb_am_make_leaf_entry(entry, key, list->words, list->n);
-	size_t		first = done < list->n && list->words[list->n - 1].high != number / 64 ? list->n / 2 : done;
 
-	for (change->n = 0, done = 0; done < list->n; change->n++)
+	Assert(first == list->n);
+	tsdb_postings_encode(list->words, list->n, bytes, room, &first);
+	for (size_t done = 0; done < list->n; change->n++)
 	{
 		Assert(change->n < 2);
 		done += pgtsdb_am_make_leaf_entry(entry, key, list->words + done, change->n == 0 ? first : list->n - done);
@@ -243,21 +430,12 @@ apply_change(Page page, const Change *change)
 		pgtsdb_am_put(page, change->offset + 1, false, change->items[1].entry, change->items[1].size);
 }
 
-static void
-log_change(Relation index, Buffer buffer, const Change *change)
-{
-	GenericXLogState *state = GenericXLogStart(index);
-
-	apply_change(GenericXLogRegisterBuffer(state, buffer, 0), change);
-	GenericXLogFinish(state);
-}
-
 /* ---- splits ---- */
 
 static void
-insert_with_splits(Relation index, TsdbStr key, uint64 number)
+add_with_splits(Relation index, Additions *additions)
 {
-	Descent		descent = {.index = index, .place = {key, number}};
+	Descent		descent = {.index = index, .place = next_place(additions)};
 	bool		done = false;
 
 	/* Released at the end of the transaction at the latest, so after an error too. */
@@ -270,16 +448,17 @@ insert_with_splits(Relation index, TsdbStr key, uint64 number)
 		CHECK_FOR_INTERRUPTS();
 		find_path(&descent);
 		buffer = pgtsdb_am_read(index, descent.blocks[0], BUFFER_LOCK_EXCLUSIVE);
-		done = !make_change(index, buffer, key, number, &change);
-		if (!done && change_fits(BufferGetPage(buffer), &change))
+		make_change(index, descent.blocks[0], BufferGetPage(buffer), additions, &change);
+		done = change.n == 0 || change_fits(BufferGetPage(buffer), &change);
+		if (done)
 		{
-			log_change(index, buffer, &change);
-			done = true;
-		}
-		if (!done)
-			done = split(&descent, 0, buffer, &change);
-		else
+			/* there is room now, made by others: back to the other additions of this leaf */
 			UnlockReleaseBuffer(buffer);
+			break;
+		}
+		done = split(&descent, 0, buffer, &change);
+		if (done)
+			*additions = change.left;
 	}
 	UnlockPage(index, LABEL_INDEX_METAPAGE, ExclusiveLock);
 }

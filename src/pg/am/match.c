@@ -43,6 +43,18 @@ typedef struct Match
 	bool		recheck;
 } Match;
 
+/* Of the rows that are not in the tree yet. */
+typedef struct Pending
+{
+	int32		part;
+	const TsdbMatcher *matchers;
+	size_t		n;
+	TsdbPostings rows;
+} Pending;
+
+static void match_pending(void *context, int32 part, uint64 number, TsdbStr labels);
+static void match_tree(Match *match, const TsdbMatcher *matchers, size_t n, TsdbPostings *rows);
+static void load_all(Match *match, TsdbPostings *rows);
 static void make_term(const TsdbMatcher *matcher, Term *term);
 static int	compare_terms(const void *a, const void *b);
 static void collect(Match *match, const Term *term, TsdbPostings *rows);
@@ -54,43 +66,61 @@ bool
 pgtsdb_label_index_tids(Relation index, int32 part, const TsdbMatcher *matchers, size_t n, TsdbPostings *rows)
 {
 	Match		match = {.index = index, .part = part, .cursor = palloc_object(LabelIndexCursor)};
-	Term	   *terms = palloc_array(Term, n);
-	bool		started = false;
+	Pending		pending = {.part = part, .matchers = matchers, .n = n};
+
+	tsdb_postings_init(&pending.rows, rows->arena);
+	/* before the tree, since they move there */
+	pgtsdb_am_visit_pending(index, match_pending, &pending);
+	match_tree(&match, matchers, n, rows);
+	tsdb_postings_unite(rows, &pending.rows, &pgtsdb_env);
+	pfree(match.cursor);
+	return match.recheck;
+}
+
+static void
+match_pending(void *context, int32 part, uint64 number, TsdbStr labels)
+{
+	Pending    *pending = context;
+
+	if (part != pending->part)
+		return;
+	for (size_t i = 0; i < pending->n; i++)
+		if (!tsdb_matcher_matches(&pending->matchers[i], tsdb_labels_find(labels.data, labels.len, pending->matchers[i].name)))
+			return;
+	tsdb_postings_add(&pending->rows, number);
+}
+
+static void
+match_tree(Match *match, const TsdbMatcher *matchers, size_t n, TsdbPostings *rows)
+{
+	Term	   *terms = palloc_array(Term, Max(n, 1));
 
 	for (size_t i = 0; i < n; i++)
 		make_term(&matchers[i], &terms[i]);
 	qsort(terms, n, sizeof(Term), compare_terms);
-	for (size_t i = 0; i < n && (rows->n > 0 || !started); i++)
+	if (n > 0 && !terms[0].subtract)
+		collect(match, &terms[0], rows);
+	else
+		load_all(match, rows);
+	for (size_t i = n > 0 && !terms[0].subtract ? 1 : 0; i < n && rows->n > 0; i++)
 	{
 		TsdbPostings of_term;
 
-		if (!started && terms[i].subtract)
-		{
-			pgtsdb_am_make_key(&match.key, part, TSDB_STR(""), TSDB_STR(LABEL_INDEX_ALL));
-			pgtsdb_am_load(match.cursor, index, (TsdbStr) {match.key.data, match.key.len}, rows);
-			started = true;
-		}
-		if (!started)
-		{
-			collect(&match, &terms[i], rows);
-			started = true;
-			continue;
-		}
 		tsdb_postings_init(&of_term, rows->arena);
-		collect(&match, &terms[i], &of_term);
+		collect(match, &terms[i], &of_term);
 		if (terms[i].subtract)
 			tsdb_postings_subtract(rows, &of_term);
 		else
 			tsdb_postings_intersect(rows, &of_term);
 	}
-	if (!started)
-	{
-		pgtsdb_am_make_key(&match.key, part, TSDB_STR(""), TSDB_STR(LABEL_INDEX_ALL));
-		pgtsdb_am_load(match.cursor, index, (TsdbStr) {match.key.data, match.key.len}, rows);
-	}
-	pfree(match.cursor);
 	pfree(terms);
-	return match.recheck;
+}
+
+static void
+load_all(Match *match, TsdbPostings *rows)
+{
+	pgtsdb_am_make_key(&match->key, match->part, TSDB_STR(""), TSDB_STR(LABEL_INDEX_ALL));
+	pgtsdb_am_load(match->cursor, match->index, (TsdbStr) {match->key.data, match->key.len}, rows);
 }
 
 static void

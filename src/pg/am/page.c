@@ -38,6 +38,9 @@ pgtsdb_am_init_metapage(Page page)
 	LABEL_INDEX_OPAQUE(page)->flags = LABEL_INDEX_META_FLAG;
 	meta->magic = LABEL_INDEX_MAGIC;
 	meta->version = LABEL_INDEX_VERSION;
+	meta->current = 0;
+	for (int i = 0; i < 2; i++)
+		meta->lists[i] = (LabelIndexPending) {InvalidBlockNumber, InvalidBlockNumber, 0, 1};
 	((PageHeader) page)->pd_lower = (char *) (meta + 1) - (char *) page;
 }
 
@@ -69,16 +72,16 @@ pgtsdb_am_corrupted(Relation index, BlockNumber block, const char *format,...)
 }
 
 void
-pgtsdb_am_check_page(Relation index, BlockNumber block, Page page)
+pgtsdb_am_check_page(Relation index, BlockNumber block, Page page, uint16 flags)
 {
 	if (PageIsNew(page))
 		pgtsdb_am_corrupted(index, block, "The page is empty.");
 	if (PageGetSpecialSize(page) != MAXALIGN(sizeof(LabelIndexOpaque)) || LABEL_INDEX_OPAQUE(page)->page_id != LABEL_INDEX_PAGE_ID ||
-		LABEL_INDEX_OPAQUE(page)->flags != 0 || LABEL_INDEX_OPAQUE(page)->level >= LABEL_INDEX_MAX_LEVELS ||
+		LABEL_INDEX_OPAQUE(page)->flags != flags || LABEL_INDEX_OPAQUE(page)->level >= LABEL_INDEX_MAX_LEVELS ||
 		((PageHeader) page)->pd_lower > ((PageHeader) page)->pd_upper ||
 		((PageHeader) page)->pd_upper > ((PageHeader) page)->pd_special || PageGetMaxOffsetNumber(page) > MaxIndexTuplesPerPage ||
 		PageGetMaxOffsetNumber(page) + 1 < pgtsdb_am_first_offset(page))
-		pgtsdb_am_corrupted(index, block, "It is no page of a label index's tree.");
+		pgtsdb_am_corrupted(index, block, "It is not the page of a label index that it should be.");
 }
 
 Buffer
@@ -87,7 +90,7 @@ pgtsdb_am_read(Relation index, BlockNumber block, int lock)
 	Buffer		buffer = ReadBuffer(index, block);
 
 	LockBuffer(buffer, lock);
-	pgtsdb_am_check_page(index, block, BufferGetPage(buffer));
+	pgtsdb_am_check_page(index, block, BufferGetPage(buffer), 0);
 	return buffer;
 }
 

@@ -33,8 +33,11 @@ IndexBulkDeleteResult *
 pgtsdb_am_bulk_delete(IndexVacuumInfo *info, IndexBulkDeleteResult *stats, IndexBulkDeleteCallback callback, void *state)
 {
 	Vacuum		vacuum = {info->index, callback, state, stats != NULL ? stats : palloc0_object(IndexBulkDeleteResult)};
-	BlockNumber block = leftmost_leaf(info->index);
+	BlockNumber block;
 
+	/* rows that are dead now may be waiting; those that come meanwhile are not dead */
+	pgtsdb_am_flush(info->index);
+	block = leftmost_leaf(info->index);
 	vacuum.stats->num_index_tuples = 0;
 	while (block != InvalidBlockNumber)
 	{
@@ -162,6 +165,7 @@ pgtsdb_am_vacuum_cleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 		return stats;
 	if (stats == NULL)
 	{
+		pgtsdb_am_flush(index);
 		stats = palloc0_object(IndexBulkDeleteResult);
 		stats->num_index_tuples = count_rows(index);
 	}
