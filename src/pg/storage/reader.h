@@ -31,7 +31,7 @@ typedef struct PgtsdbSeries
 
 /*
  * The series of a part that match, retired ones included, ordered by (group_id, col).
- * No samples are looked at.  The label index will answer this call.
+ * No samples are looked at.
  */
 extern TsdbStatus pgtsdb_select_series(int32 part, Snapshot snapshot, TsdbArena *arena,
 									   const TsdbMatcher *matchers, size_t n_matchers,

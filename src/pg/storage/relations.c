@@ -23,7 +23,9 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "pg/am/label_index.h"
 #include "pg/storage/relations.h"
+#include "pg/storage/schema.h"
 
 static const char *const table_names[] = {
 	[TSDB_TABLE_PARTS] = "parts",
@@ -115,6 +117,30 @@ Relation
 tsdb_partial_index_open(Relation heap, int n_columns, const char *const *columns, LOCKMODE lock)
 {
 	return open_index(heap, n_columns, columns, lock, true);
+}
+
+Relation
+tsdb_label_index_open(Relation heap, LOCKMODE lock)
+{
+	List	   *indexes = RelationGetIndexList(heap);
+	ListCell   *cell;
+	Relation	found = NULL;
+
+	foreach(cell, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(cell), lock);
+
+		if (index->rd_index->indisvalid && pgtsdb_is_label_index(index) && pgtsdb_label_index_has_part(index) &&
+			heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL) &&
+			index->rd_index->indkey.values[0] == PGTSDB_SERIES_PART && index->rd_index->indkey.values[1] == PGTSDB_SERIES_LABELS)
+		{
+			found = index;
+			break;
+		}
+		index_close(index, lock);
+	}
+	list_free(indexes);
+	return found;
 }
 
 static Relation

@@ -59,4 +59,7 @@ extern Relation tsdb_index_open(Relation heap, int n_columns, const char *const 
 /* The same among the indexes with a predicate: (part, hash) of the live rows of series. */
 extern Relation tsdb_partial_index_open(Relation heap, int n_columns, const char *const *columns, LOCKMODE lock);
 
+/* The label index of series; NULL when it has none that is valid, as while it is made anew. */
+extern Relation tsdb_label_index_open(Relation heap, LOCKMODE lock);
+
 #endif							/* PGTSDB_RELATIONS_H */

@@ -22,6 +22,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "commands/defrem.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -61,6 +62,7 @@ typedef struct IndexSpec
 	const char *columns[MAX_INDEX_COLUMNS + 1];
 	bool		unique;
 	const char *where;			/* predicate, or NULL */
+	const char *method;			/* NULL: btree */
 } IndexSpec;
 
 typedef struct TableSpec
@@ -131,7 +133,7 @@ static const TableSpec tables[] =
 		{
 			{NULL, {"part", "group_id", "col"}, true},
 			{"series_hash_key", {"part", "hash"}, true, "gone_at IS NULL"},
-			{"series_metric_name_idx", {"part", "metric_name"}, false},
+			{"series_labels_idx", {"part", "labels"}, false, .method = "label_index"},
 		},
 	},
 	[TSDB_TABLE_HEAD] =
@@ -183,6 +185,7 @@ static const TableSpec tables[] =
 static void make_missing(void);
 static void create_table(const TableSpec *table);
 static void create_index(const TableSpec *table, const IndexSpec *index);
+static const char *access_method(const IndexSpec *index);
 static void verify_table(const TableSpec *table, Oid oid);
 static void verify_column(const TableSpec *table, Relation relation, int i);
 static void verify_index(const TableSpec *table, Relation relation, const IndexSpec *index);
@@ -321,13 +324,20 @@ create_index(const TableSpec *table, const IndexSpec *index)
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "CREATE %s INDEX %s ON tsdb.%s (", index->unique ? "UNIQUE" : "", index->name, table->name);
+	appendStringInfo(&sql, "CREATE %s INDEX %s ON tsdb.%s USING %s (", index->unique ? "UNIQUE" : "", index->name, table->name,
+					 access_method(index));
 	for (int i = 0; index->columns[i] != NULL; i++)
 		appendStringInfo(&sql, "%s%s", i > 0 ? ", " : "", quote_identifier(index->columns[i]));
 	appendStringInfoChar(&sql, ')');
 	if (index->where != NULL)
 		appendStringInfo(&sql, " WHERE %s", index->where);
 	pgtsdb_execute("%s", sql.data);
+}
+
+static const char *
+access_method(const IndexSpec *index)
+{
+	return index->method != NULL ? index->method : "btree";
 }
 
 static void
@@ -388,8 +398,8 @@ verify_index(const TableSpec *table, Relation relation, const IndexSpec *index)
 		index_close(candidate, AccessShareLock);
 	}
 	if (!found)
-		refuse_table(table, "It has no valid %sindex that begins with (%s, %s ...).", index->unique ? "unique " : "",
-					 index->columns[0], index->columns[1] != NULL ? index->columns[1] : "");
+		refuse_table(table, "It has no valid %s%s index that begins with (%s, %s ...).", index->unique ? "unique " : "",
+					 access_method(index), index->columns[0], index->columns[1] != NULL ? index->columns[1] : "");
 }
 
 static bool
@@ -400,7 +410,7 @@ index_is(const IndexSpec *index, Relation relation, Relation candidate)
 
 	while (index->columns[n] != NULL)
 		n++;
-	if (!form->indisvalid || form->indnkeyatts != n || form->indisunique != index->unique ||
+	if (!form->indisvalid || candidate->rd_rel->relam != get_index_am_oid(access_method(index), true) || form->indnkeyatts != n || form->indisunique != index->unique ||
 		(RelationGetIndexPredicate(candidate) != NIL) != (index->where != NULL))
 		return false;
 	for (int i = 0; i < n; i++)

@@ -2,17 +2,19 @@
  * select.c
  *		The series of a part that match a list of matchers.
  *
- * The btree on (part, metric_name) answers when the metric name is given, as a
- * literal or as a set of alternatives; otherwise all series of the part are
- * looked at.  The other matchers are run on the stored labels.  A regex is slow
- * and the values of one label repeat, so that its recent verdicts are kept.
+ * The label index tells which rows match, in the order of the heap, and those that the snapshot sees are
+ * fetched.  It is exact but for labels that are very long; then, and when there is no such index, the matchers are run
+ * on the stored labels.  A regex is slow and the values of one label repeat, so that its recent verdicts are kept.
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/tableam.h"
 #include "fmgr.h"
-#include "lib/qunique.h"
-#include "utils/builtins.h"
+#include "miscadmin.h"
 
+#include "pg/am/label_index.h"
 #include "pg/errors.h"
 #include "pg/storage/reader.h"
 #include "pg/storage/relations.h"
@@ -47,12 +49,13 @@ typedef struct Selection
 
 static TsdbStatus check_limits(const TsdbMatcher *matchers, size_t n, TsdbError *error);
 static Filter *make_filters(TsdbArena *arena, const TsdbMatcher *matchers, size_t n);
-static const TsdbStr *metric_names(const TsdbMatcher *matchers, size_t n_matchers, size_t *n);
-static void select_by_name(Selection *selection, Oid heap, Snapshot snapshot, const TsdbStr *names, size_t n);
+static bool select_by_labels(Selection *selection, Oid heap, Snapshot snapshot, const TsdbMatcher *matchers, size_t n);
+static void fetch_rows(Selection *selection, Relation heap, Snapshot snapshot, const TsdbPostings *rows, bool recheck);
 static void select_all(Selection *selection, Oid heap, Snapshot snapshot);
-static void consider(Selection *selection, const PgtsdbScan *scan);
+static void consider(Selection *selection, TupleTableSlot *slot, bool check);
+static Datum value_of(TupleTableSlot *slot, AttrNumber column);
 static PgtsdbSeries *next_slot(Selection *selection);
-static void add_series(Selection *selection, const PgtsdbScan *scan, TsdbStr bytes);
+static void add_series(Selection *selection, TupleTableSlot *slot, TsdbStr bytes);
 static bool filter_matches(const Filter *filter, TsdbStr labels);
 static int	compare_places(const void *a, const void *b);
 
@@ -62,21 +65,12 @@ pgtsdb_select_series(int32 part, Snapshot snapshot, TsdbArena *arena, const Tsdb
 {
 	Selection	selection = {.arena = arena, .part = part, .n_filters = n_matchers};
 	Oid			heap = tsdb_local_table(TSDB_TABLE_SERIES, part);
-	size_t		n_names;
-	const TsdbStr *names = metric_names(matchers, n_matchers, &n_names);
 
 	selection.filters = make_filters(arena, matchers, n_matchers);
-	if (names != NULL)
-		select_by_name(&selection, heap, snapshot, names, n_names);
-	else
+	if (!select_by_labels(&selection, heap, snapshot, matchers, n_matchers))
 		select_all(&selection, heap, snapshot);
-
 	if (selection.n > 1)
-	{
 		qsort(selection.series, selection.n, sizeof(PgtsdbSeries), compare_places);
-		/* an alternative may stand in a pattern twice */
-		selection.n = qunique(selection.series, selection.n, sizeof(PgtsdbSeries), compare_places);
-	}
 	*series = selection.series;
 	*n = selection.n;
 	return check_limits(matchers, n_matchers, error);
@@ -112,53 +106,51 @@ make_filters(TsdbArena *arena, const TsdbMatcher *matchers, size_t n)
 	return filters;
 }
 
-/* The metric names that the matchers leave possible; NULL: any. */
-static const TsdbStr *
-metric_names(const TsdbMatcher *matchers, size_t n_matchers, size_t *n)
+/* False when there is no label index. */
+static bool
+select_by_labels(Selection *selection, Oid heap, Snapshot snapshot, const TsdbMatcher *matchers, size_t n)
 {
-	for (size_t i = 0; i < n_matchers; i++)
+	Relation	relation = OidIsValid(heap) ? tsdb_leaf_open(heap, AccessShareLock) : NULL;
+	Relation	index;
+	TsdbPostings rows;
+
+	if (relation == NULL)
+		return true;
+	index = tsdb_label_index_open(relation, AccessShareLock);
+	if (index != NULL)
 	{
-		const TsdbMatcher *matcher = &matchers[i];
+		TsdbArena  *scratch = tsdb_arena_child(selection->arena);
+		bool		recheck;
 
-		if (!tsdb_str_equal(matcher->name, TSDB_STR(TSDB_METRIC_NAME)))
-			continue;
-		if (matcher->type == TSDB_MATCH_EQUAL)
-		{
-			*n = 1;
-			return &matcher->value;
-		}
-		if (matcher->type == TSDB_MATCH_REGEX)
-		{
-			const TsdbStr *names = tsdb_regex_alternatives(matcher->regex, n);
-
-			if (*n > 0)
-				return names;
-		}
+		tsdb_postings_init(&rows, scratch);
+		recheck = pgtsdb_label_index_tids(index, selection->part, matchers, n, &rows);
+		fetch_rows(selection, relation, snapshot, &rows, recheck);
+		tsdb_arena_free(scratch);
+		index_close(index, NoLock);
 	}
-	return NULL;
+	table_close(relation, NoLock);
+	return index != NULL;
 }
 
 static void
-select_by_name(Selection *selection, Oid heap, Snapshot snapshot, const TsdbStr *names, size_t n)
+fetch_rows(Selection *selection, Relation heap, Snapshot snapshot, const TsdbPostings *rows, bool recheck)
 {
-	static const char *const columns[] = {"part", "metric_name"};
-	PgtsdbScan	scan;
+	TsdbPostingsIterator iterator = tsdb_postings_iterate(rows);
+	IndexFetchTableData *fetch = table_index_fetch_begin(heap);
+	TupleTableSlot *slot = table_slot_create(heap, NULL);
+	uint64		number;
 
-	if (!pgtsdb_scan_open(&scan, heap, lengthof(columns), columns, snapshot, AccessShareLock))
-		return;
-	for (size_t i = 0; i < n; i++)
+	while (tsdb_postings_next(&iterator, &number))
 	{
-		text	   *name = cstring_to_text_with_len(names[i].data, names[i].len);
+		ItemPointerData tid = pgtsdb_am_tid(number);
+		bool		call_again = false;
 
-		pgtsdb_scan_clear(&scan);
-		pgtsdb_scan_key_int4(&scan, 1, BTEqualStrategyNumber, selection->part);
-		pgtsdb_scan_key_text(&scan, 2, PointerGetDatum(name));
-		pgtsdb_scan_start(&scan);
-		while (pgtsdb_scan_next(&scan))
-			consider(selection, &scan);
-		pfree(name);
+		CHECK_FOR_INTERRUPTS();
+		if (table_index_fetch_tuple(fetch, &tid, snapshot, slot, &call_again, NULL))
+			consider(selection, slot, recheck);
 	}
-	pgtsdb_scan_close(&scan);
+	ExecDropSingleTupleTableSlot(slot);
+	table_index_fetch_end(fetch);
 }
 
 static void
@@ -173,42 +165,50 @@ select_all(Selection *selection, Oid heap, Snapshot snapshot)
 	pgtsdb_scan_key_int4(&scan, 1, BTEqualStrategyNumber, selection->part);
 	pgtsdb_scan_start(&scan);
 	while (pgtsdb_scan_next(&scan))
-		consider(selection, &scan);
+		consider(selection, scan.slot, true);
 	pgtsdb_scan_close(&scan);
 }
 
 /*
- * Adds the series of the row when all filters let it through.  They look at the stored bytes, since mostly many more
+ * Adds the series of the row when all filters let it through.  They look at the stored bytes, since without an index many more
  * series are looked at than match.
  */
 static void
-consider(Selection *selection, const PgtsdbScan *scan)
+consider(Selection *selection, TupleTableSlot *slot, bool check)
 {
-	Datum		datum = pgtsdb_scan_value(scan, PGTSDB_SERIES_LABELS);
+	Datum		datum = value_of(slot, PGTSDB_SERIES_LABELS);
 	struct varlena *stored = PG_DETOAST_DATUM_PACKED(datum);
 	TsdbStr		bytes = {VARDATA_ANY(stored), VARSIZE_ANY_EXHDR(stored)};
 	size_t		passed = 0;
 
-	while (passed < selection->n_filters && filter_matches(&selection->filters[passed], bytes))
+	while (check && passed < selection->n_filters && filter_matches(&selection->filters[passed], bytes))
 		passed++;
-	if (passed == selection->n_filters)
-		add_series(selection, scan, bytes);
+	if (!check || passed == selection->n_filters)
+		add_series(selection, slot, bytes);
 	if ((Pointer) stored != DatumGetPointer(datum))
 		pfree(stored);
 }
 
+static Datum
+value_of(TupleTableSlot *slot, AttrNumber column)
+{
+	bool		isnull;
+
+	return slot_getattr(slot, column, &isnull);
+}
+
 static void
-add_series(Selection *selection, const PgtsdbScan *scan, TsdbStr bytes)
+add_series(Selection *selection, TupleTableSlot *slot, TsdbStr bytes)
 {
 	PgtsdbSeries *found = next_slot(selection);
 	bool		gone_at_is_null;
 	TsdbError	error;
 
-	slot_getattr(scan->slot, PGTSDB_SERIES_GONE_AT, &gone_at_is_null);
+	slot_getattr(slot, PGTSDB_SERIES_GONE_AT, &gone_at_is_null);
 	*found = (PgtsdbSeries) {
 		.part = selection->part,
-		.group_id = DatumGetInt32(pgtsdb_scan_value(scan, PGTSDB_SERIES_GROUP_ID)),
-		.col = DatumGetInt16(pgtsdb_scan_value(scan, PGTSDB_SERIES_COL)),
+		.group_id = DatumGetInt32(value_of(slot, PGTSDB_SERIES_GROUP_ID)),
+		.col = DatumGetInt16(value_of(slot, PGTSDB_SERIES_COL)),
 		.gone = !gone_at_is_null
 	};
 	/* the row may leave the buffer with the next one, so the labels point into a copy */
