@@ -44,6 +44,7 @@ SELECT format('- `tsdb.%s(%s)`%s%s%s', p.proname, pg_get_function_arguments(p.oi
    AND NOT EXISTS (SELECT FROM pg_amproc a WHERE a.amproc = p.oid)
    AND NOT EXISTS (SELECT FROM pg_proc s WHERE s.prosupport = p.oid)
    AND NOT EXISTS (SELECT FROM pg_cast c WHERE c.castfunc = p.oid)
+   AND NOT EXISTS (SELECT FROM pg_am m WHERE m.amhandler = p.oid)
    AND NOT EXISTS (SELECT FROM pg_aggregate a WHERE p.oid IN (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn))
  ORDER BY p.proname COLLATE "C", pg_get_function_arguments(p.oid) COLLATE "C";
 
@@ -58,6 +59,9 @@ SELECT format('- type `tsdb.%s`%s', t.typname, coalesce(': ' || obj_description(
 SELECT format('- `%s %s %s`%s', o.oprleft::regtype, o.oprname, o.oprright::regtype, coalesce(': ' || obj_description(o.oid, 'pg_operator'), ''))
   FROM pg_operator o WHERE o.oprnamespace = 'tsdb'::regnamespace
  ORDER BY o.oprname COLLATE "C", o.oprleft::regtype::text COLLATE "C";
+SELECT format('- access method `%s`%s', m.amname, coalesce(': ' || obj_description(m.oid, 'pg_am'), ''))
+  FROM pg_am m WHERE m.amhandler::oid IN (SELECT oid FROM pg_proc WHERE pronamespace = 'tsdb'::regnamespace)
+ ORDER BY m.amname COLLATE "C";
 
 -- ---- tables and views ----
 
