@@ -14,7 +14,7 @@ rows=${ROWS:-1000000} selectors=${SELECTORS:-10000} sample=${SAMPLE:-20000}
 # timed NAME SQL: wall seconds and the server's CPU seconds of a statement.
 timed() {
     local before start; before=$(cpu "$postmaster") start=$(date +%s.%N)
-    sql "SET maintenance_work_mem = '256MB'; $2" >/dev/null
+    sql "$2" >/dev/null
     awk -v n="$1" -v s="$start" -v e="$(date +%s.%N)" -v b="$before" -v a="$(cpu "$postmaster")" -v t="$ticks" \
         'BEGIN { printf "%-46s %8.2f s wall %8.2f s CPU\n", n, e - s, (a - b) / t }'
 }
@@ -23,6 +23,8 @@ bytes_per_row() { say "  $(sql "SELECT round(pg_relation_size('$1') / $2.0, 1)")
 
 wal_position() { sql "SELECT pg_current_wal_insert_lsn() - '0/0'"; }
 
+BENCH_CONF="${BENCH_CONF:-}
+maintenance_work_mem = 256MB"
 start_server ""
 sql "CREATE FUNCTION labels_of(i int) RETURNS tsdb.labels IMMUTABLE LANGUAGE sql AS \$\$ SELECT tsdb.labels(jsonb_build_object(
         '__name__', 'metric_' || (i::bigint * 7919 % 1000) % 400 || '_total', 'job', 'job-' || i / 100000,
@@ -42,7 +44,7 @@ sql "DROP INDEX m_gin"
 
 inserted=$((rows / 5))
 for index in none "label_index (labels)" "gin (tsdb.labels_to_jsonb(labels) jsonb_path_ops)"; do
-    sql "DROP TABLE IF EXISTS i; CREATE TABLE i (LIKE m)"
+    sql "SET client_min_messages = warning; DROP TABLE IF EXISTS i; CREATE TABLE i (LIKE m)"
     [ "$index" = none ] || sql "CREATE INDEX i_index ON i USING $index"
     before=$(wal_position)
     timed "insert $inserted rows, ${index%% *}" "INSERT INTO i SELECT * FROM m LIMIT $inserted"

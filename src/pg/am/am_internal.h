@@ -238,6 +238,8 @@ extern void pgtsdb_am_seek(LabelIndexCursor *cursor, Relation index, LabelIndexP
 extern const LabelIndexEntry *pgtsdb_am_next(LabelIndexCursor *cursor);
 /* Appends the rows of a leaf's entry. */
 extern void pgtsdb_am_decode(Relation index, BlockNumber block, const LabelIndexEntry *entry, TsdbPostings *list);
+/* The same into an array of LABEL_INDEX_MAX_WORDS; answers how many. */
+extern size_t pgtsdb_am_words(Relation index, BlockNumber block, const LabelIndexEntry *entry, TsdbPostingsWord *words);
 extern int64 pgtsdb_am_count(Relation index, BlockNumber block, const LabelIndexEntry *entry);
 
 /* ---- insert.c ---- */

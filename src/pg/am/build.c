@@ -12,6 +12,7 @@
 
 #include "access/tableam.h"
 #include "access/xloginsert.h"
+#include "catalog/pg_am_d.h"
 #include "catalog/pg_operator_d.h"
 #include "catalog/pg_type_d.h"
 #include "miscadmin.h"
@@ -76,6 +77,10 @@ pgtsdb_am_build(Relation heap, Relation index, IndexInfo *info)
 	Buffer		buffer;
 
 	check_columns(index);
+	if (heap->rd_rel->relam != HEAP_TABLE_AM_OID)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("access method \"%s\" supports heap tables only", "label_index")));
 	if (RelationGetNumberOfBlocks(index) != 0)
 		elog(ERROR, "index \"%s\" already contains data", RelationGetRelationName(index));
 	if (new_block(index) != LABEL_INDEX_METAPAGE || new_block(index) != LABEL_INDEX_ROOT)

@@ -44,6 +44,7 @@ static void check_child(Check *check, OffsetNumber offset, const LabelIndexEntry
 static void check_heap(Check *check, Relation heap);
 static void check_row(Relation index, ItemPointer tid, Datum *values, bool *isnull, bool alive, void *state);
 static void check_key(void *context, TsdbStr key);
+static bool list_contains(Check *check, BlockNumber block, const LabelIndexEntry *entry);
 static void read_page(Check *check, BlockNumber block, char *page);
 static LabelIndexPlace high_place(Check *check, BlockNumber block, char *page);
 
@@ -151,13 +152,8 @@ check_list(Check *check, OffsetNumber offset, const LabelIndexEntry *entry)
 	TsdbPostingsWord words[LABEL_INDEX_MAX_WORDS];
 	LabelIndexPlace last = {{entry->key, entry->key_len}, 0};
 	LabelIndexPlace next;
-	TsdbError	error;
-	size_t		n;
+	size_t		n = pgtsdb_am_words(check->index, check->block, entry, words);
 
-	tsdb_error_clear(&error);
-	if (tsdb_postings_decode_words(pgtsdb_am_data(entry), entry->data_len, pgtsdb_am_number(&entry->first), words,
-								   lengthof(words), &n, &error) != TSDB_OK)
-		pgtsdb_am_corrupted(check->index, check->block, "Item %u: %s.", offset, error.message);
 	last.first = words[n - 1].high * 64 + 63 - (uint64) __builtin_clzll(words[n - 1].bits);
 	if (offset < PageGetMaxOffsetNumber(page))
 		next = pgtsdb_am_place(pgtsdb_am_entry(check->index, check->block, page, offset + 1));
@@ -241,26 +237,18 @@ check_key(void *context, TsdbStr key)
 	LabelIndexPlace place = {key, check->number};
 	Buffer		buffer = pgtsdb_am_find_leaf(check->index, place, BUFFER_LOCK_SHARE);
 	BlockNumber block = BufferGetBlockNumber(buffer);
-	Page		page = check->child.data;
-	OffsetNumber offset;
+	Page		page = BufferGetPage(buffer);
+	OffsetNumber offset = pgtsdb_am_search(check->index, block, page, place);
 	ItemPointerData tid = pgtsdb_am_tid(check->number);
 	bool		found = false;
 
-	memcpy(page, BufferGetPage(buffer), BLCKSZ);
-	UnlockReleaseBuffer(buffer);
-	offset = pgtsdb_am_search(check->index, block, page, place);
 	if (offset >= pgtsdb_am_first_offset(page))
 	{
 		const LabelIndexEntry *entry = pgtsdb_am_entry(check->index, block, page, offset);
-		TsdbPostings list;
 
-		tsdb_postings_init(&list, pgtsdb_arena_create(CurrentMemoryContext, 0, NULL));
-		if (tsdb_str_equal((TsdbStr) {entry->key, entry->key_len}, key))
-		{
-			pgtsdb_am_decode(check->index, block, entry, &list);
-			found = tsdb_postings_contain(&list, check->number);
-		}
+		found = tsdb_str_equal((TsdbStr) {entry->key, entry->key_len}, key) && list_contains(check, block, entry);
 	}
+	UnlockReleaseBuffer(buffer);
 	if (!found)
 	{
 		TsdbLabel	label = pgtsdb_am_key_label(key);
@@ -269,6 +257,15 @@ check_key(void *context, TsdbStr key)
 							ItemPointerGetBlockNumber(&tid), ItemPointerGetOffsetNumber(&tid),
 							(int) label.name.len, label.name.data, (int) label.value.len, label.value.data);
 	}
+}
+
+static bool
+list_contains(Check *check, BlockNumber block, const LabelIndexEntry *entry)
+{
+	TsdbPostingsWord words[LABEL_INDEX_MAX_WORDS];
+	TsdbPostings list = {.words = words, .n = pgtsdb_am_words(check->index, block, entry, words)};
+
+	return tsdb_postings_contain(&list, check->number);
 }
 
 /* ---- pages ---- */

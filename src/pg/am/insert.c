@@ -301,19 +301,11 @@ make_change(Relation index, BlockNumber block, Page page, const Additions *addit
 	TsdbPostings list = {.words = united, .capacity = lengthof(united)};
 	size_t		n_old = 0;
 	size_t		n_more;
-	TsdbError	error;
 
 	change->replace = offset != InvalidOffsetNumber;
 	change->offset = change->replace ? offset : before + 1;
 	if (change->replace)
-	{
-		const LabelIndexEntry *entry = pgtsdb_am_entry(index, block, page, offset);
-
-		tsdb_error_clear(&error);
-		if (tsdb_postings_decode_words(pgtsdb_am_data(entry), entry->data_len, pgtsdb_am_number(&entry->first), old, lengthof(old),
-									   &n_old, &error) != TSDB_OK)
-			pgtsdb_am_corrupted(index, block, "%s", error.message);
-	}
+		n_old = pgtsdb_am_words(index, block, pgtsdb_am_entry(index, block, page, offset), old);
 	change->left = *additions;
 	n_more = take(&change->left, bound_behind(index, block, page, change->replace ? offset : before, key), more, lengthof(more));
 	unite(old, n_old, more, n_more, &list);

@@ -43,13 +43,14 @@ typedef struct Match
 	bool		recheck;
 } Match;
 
-/* Of the rows that are not in the tree yet. */
+/* Rows of the part that were not in the tree yet. */
 typedef struct Pending
 {
 	int32		part;
 	const TsdbMatcher *matchers;
 	size_t		n;
-	TsdbPostings rows;
+	TsdbPostings all;
+	TsdbPostings matching;
 } Pending;
 
 static void match_pending(void *context, int32 part, uint64 number, TsdbStr labels);
@@ -68,11 +69,14 @@ pgtsdb_label_index_tids(Relation index, int32 part, const TsdbMatcher *matchers,
 	Match		match = {.index = index, .part = part, .cursor = palloc_object(LabelIndexCursor)};
 	Pending		pending = {.part = part, .matchers = matchers, .n = n};
 
-	tsdb_postings_init(&pending.rows, rows->arena);
+	tsdb_postings_init(&pending.all, rows->arena);
+	tsdb_postings_init(&pending.matching, rows->arena);
 	/* before the tree, since they move there */
 	pgtsdb_am_visit_pending(index, match_pending, &pending);
 	match_tree(&match, matchers, n, rows);
-	tsdb_postings_unite(rows, &pending.rows, &pgtsdb_env);
+	/* they may be in the tree under some of their labels by now, and seem to lack the others */
+	tsdb_postings_subtract(rows, &pending.all);
+	tsdb_postings_unite(rows, &pending.matching, &pgtsdb_env);
 	pfree(match.cursor);
 	return match.recheck;
 }
@@ -84,10 +88,11 @@ match_pending(void *context, int32 part, uint64 number, TsdbStr labels)
 
 	if (part != pending->part)
 		return;
+	tsdb_postings_add(&pending->all, number);
 	for (size_t i = 0; i < pending->n; i++)
 		if (!tsdb_matcher_matches(&pending->matchers[i], tsdb_labels_find(labels.data, labels.len, pending->matchers[i].name)))
 			return;
-	tsdb_postings_add(&pending->rows, number);
+	tsdb_postings_add(&pending->matching, number);
 }
 
 static void

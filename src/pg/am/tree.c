@@ -131,16 +131,24 @@ pgtsdb_am_decode(Relation index, BlockNumber block, const LabelIndexEntry *entry
 		pgtsdb_am_corrupted(index, block, "%s", error.message);
 }
 
+size_t
+pgtsdb_am_words(Relation index, BlockNumber block, const LabelIndexEntry *entry, TsdbPostingsWord *words)
+{
+	TsdbError	error;
+	size_t		n;
+
+	tsdb_error_clear(&error);
+	if (tsdb_postings_decode_words(pgtsdb_am_data(entry), entry->data_len, pgtsdb_am_number(&entry->first), words,
+								   LABEL_INDEX_MAX_WORDS, &n, &error) != TSDB_OK)
+		pgtsdb_am_corrupted(index, block, "%s", error.message);
+	return n;
+}
+
 int64
 pgtsdb_am_count(Relation index, BlockNumber block, const LabelIndexEntry *entry)
 {
 	TsdbPostingsWord words[LABEL_INDEX_MAX_WORDS];
-	TsdbPostings list = {.words = words};
-	TsdbError	error;
+	TsdbPostings list = {.words = words, .n = pgtsdb_am_words(index, block, entry, words)};
 
-	tsdb_error_clear(&error);
-	if (tsdb_postings_decode_words(pgtsdb_am_data(entry), entry->data_len, pgtsdb_am_number(&entry->first), words,
-								   lengthof(words), &list.n, &error) != TSDB_OK)
-		pgtsdb_am_corrupted(index, block, "%s", error.message);
 	return (int64) tsdb_postings_count(&list);
 }

@@ -110,18 +110,13 @@ static bool
 vacuum_entry(Vacuum *vacuum, BlockNumber block, const LabelIndexEntry *entry, LabelIndexEntry *kept, bool *changed)
 {
 	TsdbPostingsWord words[LABEL_INDEX_MAX_WORDS];
-	TsdbError	error;
-	size_t		n;
+	size_t		n = pgtsdb_am_words(vacuum->index, block, entry, words);
 	size_t		n_kept = 0;
 	int64		n_rows = 0;
 	int64		n_dead = 0;
 	TsdbStr		key = {entry->key, entry->key_len};
 	TsdbLabel	label = pgtsdb_am_key_label(key);
 
-	tsdb_error_clear(&error);
-	if (tsdb_postings_decode_words(pgtsdb_am_data(entry), entry->data_len, pgtsdb_am_number(&entry->first), words,
-								   lengthof(words), &n, &error) != TSDB_OK)
-		pgtsdb_am_corrupted(vacuum->index, block, "%s", error.message);
 	for (size_t i = 0; i < n; i++)
 	{
 		TsdbPostingsWord left = {words[i].high, 0};
