@@ -163,6 +163,26 @@ CREATE TABLE li_selectors AS
 SELECT selector, found FROM li_selectors, LATERAL li_found('li_some', selector) found WHERE found LIKE 'index%' OR found LIKE 'does%';
 SELECT count(*) > 1000 AS different FROM (SELECT DISTINCT selector FROM li_selectors) s;
 
+-- series are found by theirs, and without it too
+BEGIN;
+SELECT push_text(string_agg(format('li_%s{job="j%s",n="%s"} %s', n % 3, n % 5, n, n), E'\n') || E'\n', at => '2026-01-01 00:00:00Z') FROM generate_series(1, 300) n;
+CREATE FUNCTION li_series(selector text) RETURNS text LANGUAGE sql AS $$
+    SELECT count(*) || ' ' || coalesce(sum(value), 0) FROM samples(selector, '2026-01-01 00:00:00Z', '2026-01-01 00:00:01Z') $$;
+CREATE TEMP TABLE li_asked AS
+    SELECT selector, n, li_series(selector) FROM unnest(ARRAY['li_1', '{__name__=~"li_.*",job="j2"}', '{n=~"1.*",job!="j3"}', '{__name__=~"li_(1|2)",n!~".*5"}',
+                                                              'li_0{absent=""}', '{job="j1",n="6"}', '{job="none"}']) WITH ORDINALITY s (selector, n);
+SELECT * FROM li_asked ORDER BY n;
+SELECT label_index_check('series_labels_idx') >= 300 AS whole;
+DROP INDEX series_labels_idx;
+SELECT selector FROM li_asked WHERE li_series <> li_series(selector);
+SAVEPOINT storage;
+SELECT create_storage();
+ROLLBACK TO storage;
+CREATE INDEX another_name ON series USING label_index (part, labels);
+SELECT create_storage();
+SELECT selector FROM li_asked WHERE li_series <> li_series(selector);
+ROLLBACK;
+
 -- what is refused
 CREATE INDEX ON li_parts USING label_index (labels, part);
 CREATE INDEX ON li_parts USING label_index (part);
