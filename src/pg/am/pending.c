@@ -29,7 +29,7 @@
 #include "pg/mem.h"
 
 /* A list of so many pages is moved; one that is far longer makes writers wait for who moves the other. */
-#define MOVE_PAGES 64
+#define MOVE_PAGES 32
 #define TOO_MANY_PAGES (8 * MOVE_PAGES)
 #define MAX_PENDING_ROW 2000
 
