@@ -9,7 +9,7 @@ use Time::HiRes qw(usleep);
 
 use Pgtsdb::Node;
 
-my $seconds = $ENV{PGTSDB_INDEX_SECONDS} // 6;
+my $seconds = $ENV{PGTSDB_INDEX_SECONDS} // 10;
 my $node = pgtsdb_node('primary', allows_streaming => 1, settings => <<'END');
 autovacuum_naptime = 1s
 max_wal_senders = 3

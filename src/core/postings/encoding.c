@@ -162,6 +162,8 @@ tsdb_postings_decode(const void *data, size_t len, uint64_t first, TsdbPostings 
 	size_t		n;
 	TsdbStatus	status;
 
+	if (most == 0)
+		return tsdb_fail(error, TSDB_ERR_CORRUPT, "list of numbers is empty or cut off");
 	if (most > list->capacity - list->n)
 	{
 		size_t		capacity = list->capacity * 2 > list->n + most ? list->capacity * 2 : list->n + most;
