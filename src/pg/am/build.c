@@ -24,7 +24,6 @@
 #include "pg/am/am_internal.h"
 #include "pg/am/rows_table.h"
 #include "pg/mem.h"
-#include "pg/types/types.h"
 
 /* The page in the making of one level, and where it belongs in the level above. */
 typedef struct Level

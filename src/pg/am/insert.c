@@ -24,7 +24,7 @@
 /* Words that are added to an entry at once: with those it has they fill two. */
 #define MAX_ADDED_WORDS 50
 
-StaticAssertDecl(MAX_ADDED_WORDS * TSDB_POSTINGS_WORD_MAX + TSDB_POSTINGS_WORD_MAX < LABEL_INDEX_MAX_POSTINGS, "in two entries is room for them");
+StaticAssertDecl((MAX_ADDED_WORDS + 1) * TSDB_POSTINGS_WORD_MAX < LABEL_INDEX_MAX_POSTINGS, "in two entries is room for them");
 
 /* What is left to be added. */
 typedef struct Additions
@@ -371,7 +371,7 @@ unite(const TsdbPostingsWord *a, size_t n_a, const TsdbPostingsWord *b, size_t n
 	}
 }
 
-/* A list that is too long for one entry is cut where it grew at its end, so that a full entry stays behind, and else in the middle. */
+/* A list that is too long for one entry is cut where it grew at its end, so that a full entry stays behind; else in the middle. */
 static void
 set_items(Change *change, TsdbStr key, const TsdbPostings *list, bool at_end)
 {
@@ -470,7 +470,8 @@ find_path(Descent *descent)
 		if (level < 0)
 			descent->height = level = LABEL_INDEX_OPAQUE(page)->level;
 		else if (LABEL_INDEX_OPAQUE(page)->level != level)
-			pgtsdb_am_corrupted(descent->index, block, "The page has level %u instead of %d.", LABEL_INDEX_OPAQUE(page)->level, level);
+			pgtsdb_am_corrupted(descent->index, block, "The page has level %u instead of %d.",
+								LABEL_INDEX_OPAQUE(page)->level, level);
 		descent->blocks[level] = block;
 		if (level == 0)
 		{
@@ -544,7 +545,8 @@ halve(Relation index, Buffer buffer, const Change *change, Halves *halves)
 	halves->n_left = choose_half(halves, high_key, change, first);
 	if (halves->n_left == 0)
 		pgtsdb_am_corrupted(index, block, "The page cannot be split.");
-	halves->separator_size = pgtsdb_am_make_separator((LabelIndexEntry *) halves->separator.data, LABEL_INDEX_OPAQUE(page)->level == 0,
+	halves->separator_size = pgtsdb_am_make_separator((LabelIndexEntry *) halves->separator.data,
+													  LABEL_INDEX_OPAQUE(page)->level == 0,
 													  halves->items[halves->n_left - 1].entry,
 													  halves->items[halves->n_left].entry, InvalidBlockNumber);
 }
@@ -596,6 +598,13 @@ separator_to(const Halves *halves, BlockNumber block)
 	return (LabelIndexItem) {separator, halves->separator_size};
 }
 
+static void
+log_page(GenericXLogState *state, Buffer buffer, uint16 level, BlockNumber right, const LabelIndexItem *high_key,
+		 const LabelIndexItem *items, int n)
+{
+	pgtsdb_am_make_page(GenericXLogRegisterBuffer(state, buffer, GENERIC_XLOG_FULL_IMAGE), level, right, high_key, items, n);
+}
+
 /* What was in the root goes into two new pages below it, so that the root is always in the same block. */
 static void
 split_root(Relation index, Buffer root, const Halves *halves)
@@ -619,11 +628,9 @@ split_root(Relation index, Buffer root, const Halves *halves)
 	children[1] = separator;
 
 	state = GenericXLogStart(index);
-	pgtsdb_am_make_page(GenericXLogRegisterBuffer(state, left, GENERIC_XLOG_FULL_IMAGE), level, right_block, &separator, halves->items,
-			  halves->n_left);
-	pgtsdb_am_make_page(GenericXLogRegisterBuffer(state, right, GENERIC_XLOG_FULL_IMAGE), level, InvalidBlockNumber, NULL,
-			  halves->items + halves->n_left, halves->n - halves->n_left);
-	pgtsdb_am_make_page(GenericXLogRegisterBuffer(state, root, GENERIC_XLOG_FULL_IMAGE), level + 1, InvalidBlockNumber, NULL, children, 2);
+	log_page(state, left, level, right_block, &separator, halves->items, halves->n_left);
+	log_page(state, right, level, InvalidBlockNumber, NULL, halves->items + halves->n_left, halves->n - halves->n_left);
+	log_page(state, root, level + 1, InvalidBlockNumber, NULL, children, 2);
 	GenericXLogFinish(state);
 	UnlockReleaseBuffer(right);
 	UnlockReleaseBuffer(left);
@@ -636,6 +643,7 @@ split_below(Relation index, Buffer left, Buffer parent, const Halves *halves)
 	Buffer		right = pgtsdb_am_new_buffer(index);
 	BlockNumber right_block = BufferGetBlockNumber(right);
 	Page		old = (Page) halves->copy.data;
+	uint16		level = LABEL_INDEX_OPAQUE(old)->level;
 	LabelIndexItem separator = separator_to(halves, right_block);
 	LabelIndexItem high_key = {0};
 	OffsetNumber at;
@@ -649,11 +657,9 @@ split_below(Relation index, Buffer left, Buffer parent, const Halves *halves)
 	at = pgtsdb_am_search(index, BufferGetBlockNumber(parent), BufferGetPage(parent), pgtsdb_am_place(separator.entry)) + 1;
 
 	state = GenericXLogStart(index);
-	pgtsdb_am_make_page(GenericXLogRegisterBuffer(state, right, GENERIC_XLOG_FULL_IMAGE), LABEL_INDEX_OPAQUE(old)->level,
-			  LABEL_INDEX_OPAQUE(old)->right, high_key.entry != NULL ? &high_key : NULL,
-			  halves->items + halves->n_left, halves->n - halves->n_left);
-	pgtsdb_am_make_page(GenericXLogRegisterBuffer(state, left, GENERIC_XLOG_FULL_IMAGE), LABEL_INDEX_OPAQUE(old)->level, right_block,
-			  &separator, halves->items, halves->n_left);
+	log_page(state, right, level, LABEL_INDEX_OPAQUE(old)->right, high_key.entry != NULL ? &high_key : NULL,
+			 halves->items + halves->n_left, halves->n - halves->n_left);
+	log_page(state, left, level, right_block, &separator, halves->items, halves->n_left);
 	pgtsdb_am_put(GenericXLogRegisterBuffer(state, parent, 0), at, false, separator.entry, separator.size);
 	GenericXLogFinish(state);
 	UnlockReleaseBuffer(right);

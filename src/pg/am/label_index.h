@@ -69,8 +69,8 @@ typedef struct PgtsdbLabelCount
 typedef bool (*PgtsdbLabelVisitor) (void *context, const PgtsdbLabelCount *label);
 
 /*
- * In ascending order.  Without counting `values` and `rows` stay 0, and large parts of the index are passed over.  Memory is that of the
- * current context, and is not given back.
+ * In ascending order.  Without counting `values` and `rows` stay 0, and large parts of the index are passed over.  Memory is
+ * that of the current context, and is not given back.
  */
 extern void pgtsdb_label_index_visit_names(Relation index, int32 part, bool count, PgtsdbLabelVisitor visit, void *context);
 extern void pgtsdb_label_index_visit_values(Relation index, int32 part, TsdbStr name, bool count, PgtsdbLabelVisitor visit,

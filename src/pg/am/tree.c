@@ -10,7 +10,6 @@
 #include "miscadmin.h"
 
 #include "pg/am/am_internal.h"
-#include "pg/errors.h"
 
 static Buffer move_right(Relation index, Buffer buffer, LabelIndexPlace place, int lock);
 static BlockNumber child_of(Relation index, Buffer buffer, LabelIndexPlace place);

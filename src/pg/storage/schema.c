@@ -410,7 +410,8 @@ index_is(const IndexSpec *index, Relation relation, Relation candidate)
 
 	while (index->columns[n] != NULL)
 		n++;
-	if (!form->indisvalid || candidate->rd_rel->relam != get_index_am_oid(access_method(index), true) || form->indnkeyatts != n || form->indisunique != index->unique ||
+	if (!form->indisvalid || candidate->rd_rel->relam != get_index_am_oid(access_method(index), true) ||
+		form->indnkeyatts != n || form->indisunique != index->unique ||
 		(RelationGetIndexPredicate(candidate) != NIL) != (index->where != NULL))
 		return false;
 	for (int i = 0; i < n; i++)
