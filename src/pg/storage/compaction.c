@@ -6,7 +6,7 @@
  * (part, group, time) and from there skips to the next group, so that a sweep costs two index
  * descents per group, however many rows there are.
  *
- * Windows are aligned to the partition they lie in and end with it.  A window is closed
+ * Windows are aligned to the partitions as pgtsdb.chunk_partition_width wants them, and end with them.  A window is closed
  * when it ended pgtsdb.compaction_delay ago.  What comes later still is compacted
  * by the next sweep, into the chunks it overlaps (rewrite.c).
  */
@@ -41,7 +41,6 @@
 
 typedef struct Window
 {
-	bool		has_partition;
 	int64		t_lo;
 	int64		t_hi;			/* exclusive */
 } Window;
@@ -58,7 +57,7 @@ static bool find_row(PgtsdbScan *scan, PgtsdbCompaction *sweep);
 static bool first_row(PgtsdbScan *scan, PgtsdbCompaction *sweep);
 static bool is_closed(const PgtsdbCompaction *sweep, int64 t);
 static void find_window(const PgtsdbCompaction *sweep, Window *window);
-static void align_window(const PgtsdbCompaction *sweep, const TsdbLeaf *leaf, int64 width, Window *window);
+static void align_window(const PgtsdbCompaction *sweep, int64 width, Window *window);
 static void compact_window(PgtsdbCompaction *sweep, const Window *window);
 static bool is_all_frozen(Oid heap);
 
@@ -174,6 +173,7 @@ leave_group(PgtsdbCompaction *sweep)
 	/* the last group of all parts has none behind it, and then the next step finds nothing */
 	sweep->from = PG_INT64_MIN;
 	sweep->continues = false;
+	sweep->needs_partition = false;
 	if (sweep->group_id < PG_INT32_MAX)
 		sweep->group_id++;
 	else
@@ -196,15 +196,17 @@ pgtsdb_compaction_step(PgtsdbCompaction *sweep)
 				 errmsg("compaction needs the isolation level READ COMMITTED"),
 				 errhint("Its snapshot has to be newer than the locks it takes.")));
 
-	sweep->at_group = false;
 	pgtsdb_act_as_owner(&caller);
+	if (sweep->needs_partition)
+	{
+		pgtsdb_ensure_chunk_partition(0, sweep->needs_class, sweep->needs_t);
+		sweep->needs_partition = false;
+		pgtsdb_act_as_caller(&caller);
+		return true;
+	}
+	sweep->at_group = false;
 	while ((found = find_next(sweep, &window)))
 	{
-		if (!window.has_partition)
-		{
-			pgtsdb_ensure_chunk_partition(0, 0, sweep->from);
-			break;
-		}
 		if (pgtsdb_lock(PGTSDB_LOCK_GROUP, sweep->part, sweep->group_id, ExclusiveLock, !sweep->wait))
 		{
 			compact_window(sweep, &window);
@@ -286,40 +288,27 @@ is_closed(const PgtsdbCompaction *sweep, int64 t)
 	return sweep->force || t <= sweep->now - pgtsdb_compaction_delay * MS_PER_SECOND;
 }
 
-/*
- * The window of the row that was found: the whole merge window around it once that is closed,
- * else the shorter one.  Without a partition it is assumed to end where the setting says.
- */
+/* The window of the row that was found: the whole merge window around it once that is closed, else the shorter one. */
 static void
 find_window(const PgtsdbCompaction *sweep, Window *window)
 {
 	int64		width = Min(pgtsdb_compaction_window, pgtsdb_max_chunk_span) * MS_PER_MINUTE;
 	int64		merged = Max(width, Min(pgtsdb_compaction_merge_window, pgtsdb_max_chunk_span) * MS_PER_MINUTE);
-	List	   *leaves;
-	ListCell   *cell;
 
-	window->has_partition = false;
-	window->t_hi = sweep->from + width;
-	tsdb_local_relations(TSDB_TABLE_CHUNKS, sweep->part, sweep->from, sweep->from, &leaves);
-	foreach(cell, leaves)
-	{
-		const TsdbLeaf *leaf = lfirst(cell);
-
-		if (leaf->tier != 0 || leaf->class != 0)
-			continue;
-		window->has_partition = true;
-		align_window(sweep, leaf, merged, window);
-		if (!is_closed(sweep, window->t_hi))
-			align_window(sweep, leaf, width, window);
-	}
-	list_free_deep(leaves);
+	align_window(sweep, merged, window);
+	if (!is_closed(sweep, window->t_hi))
+		align_window(sweep, width, window);
 }
 
 static void
-align_window(const PgtsdbCompaction *sweep, const TsdbLeaf *leaf, int64 width, Window *window)
+align_window(const PgtsdbCompaction *sweep, int64 width, Window *window)
 {
-	window->t_lo = sweep->from - (sweep->from - leaf->t_lo) % width;
-	window->t_hi = Min(window->t_lo + width, leaf->t_hi);
+	int64		t_lo;
+	int64		t_hi;
+
+	pgtsdb_partition_grid(sweep->from, pgtsdb_chunk_partition_width * MS_PER_MINUTE, &t_lo, &t_hi);
+	window->t_lo = sweep->from - (sweep->from - t_lo) % width;
+	window->t_hi = t_hi - window->t_lo > width ? window->t_lo + width : t_hi;
 }
 
 static void
@@ -337,6 +326,13 @@ compact_window(PgtsdbCompaction *sweep, const Window *window)
 
 	pgtsdb_rewrite_group(&rewrite, context);
 	MemoryContextDelete(context);
+	if (rewrite.needs_partition)
+	{
+		sweep->needs_partition = true;
+		sweep->needs_class = rewrite.needs_class;
+		sweep->needs_t = rewrite.needs_t;
+		return;
+	}
 	sweep->from = rewrite.cut_short ? rewrite.t_next : window->t_hi;
 	sweep->continues = rewrite.cut_short;
 	sweep->windows++;

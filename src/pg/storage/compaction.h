@@ -40,6 +40,11 @@ typedef struct PgtsdbCompaction
 	bool		continues;		/* the last step left a part of its window for the next one */
 	bool		at_group;		/* the last step got as far as a group */
 
+	/* A partition that the group needs first */
+	bool		needs_partition;
+	int16		needs_class;
+	int64		needs_t;
+
 	/* What it did so far, committed or not */
 	uint64		windows;
 	uint64		head_rows;

@@ -237,7 +237,8 @@ delete_from_group(const Deletion *deletion, const PgtsdbSeries *series, size_t n
 			.dropped = dropped,
 			.n_drop_columns = n,
 			.drop_lo = deletion->t_lo,
-			.drop_hi = deletion->t_hi
+			.drop_hi = deletion->t_hi,
+			.may_make_partitions = true
 		};
 
 		pgtsdb_rewrite_group(&rewrite, context);
@@ -293,7 +294,7 @@ static bool
 first_chunk(const Deletion *deletion, const PgtsdbGroup *group, int64 from, int64 *t)
 {
 	int64		t_from = Max(from, deletion->t_lo);
-	bool		found = false;
+	bool		any = false;
 	List	   *leaves;
 	ListCell   *cell;
 
@@ -303,7 +304,12 @@ first_chunk(const Deletion *deletion, const PgtsdbGroup *group, int64 from, int6
 		const TsdbLeaf *leaf = lfirst(cell);
 		PgtsdbScan	scan;
 
-		if (found || !pgtsdb_chunk_scan_open(&scan, leaf, GetActiveSnapshot(), AccessShareLock))
+		bool		found = false;
+
+		/* leaves of several classes lie side by side */
+		if (any && leaf->t_lo > *t)
+			break;
+		if (!pgtsdb_chunk_scan_open(&scan, leaf, GetActiveSnapshot(), AccessShareLock))
 			continue;
 		pgtsdb_chunk_scan_start(&scan, leaf, group, pgtsdb_chunks_from(t_from), deletion->t_hi);
 		while (!found && pgtsdb_chunk_scan_next(&scan, group))
@@ -311,12 +317,14 @@ first_chunk(const Deletion *deletion, const PgtsdbGroup *group, int64 from, int6
 			PgtsdbChunkPlace place = pgtsdb_chunk_place(&scan);
 
 			found = place.t_max >= t_from;
-			*t = Max(place.t_min, t_from);
+			if (found)
+				*t = any ? Min(*t, Max(place.t_min, t_from)) : Max(place.t_min, t_from);
 		}
+		any |= found;
 		pgtsdb_scan_close(&scan);
 	}
 	list_free_deep(leaves);
-	return found;
+	return any;
 }
 
 /* Last time of what is rewritten in one go: short enough for the memory, and within a partition. */

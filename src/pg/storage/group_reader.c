@@ -324,7 +324,9 @@ find_covering(PgtsdbGroupReader *reader, int16 col)
 	{
 		const OpenChunk *open = &reader->chunks[k];
 
-		if (col < open->place.col || col >= open->place.col + open->n_columns)
+		/* where a column has another retention class than its neighbours, their chunks have nothing of it */
+		if (col < open->place.col || col >= open->place.col + open->n_columns ||
+			!tsdb_chunk_has_samples(open->chunk, col - open->place.col))
 			continue;
 		reader->covering[reader->n_covering++] = k;
 		most += open->n;

@@ -2,9 +2,9 @@
  * partitions.c
  *		Partitions of tsdb.chunks: one per tier, class and stretch of time.
  *
- * A partition begins and ends at multiples of pgtsdb.chunk_partition_width since
- * 1970.  When the setting has changed, the neighbours that are there already cut
- * a new one short.  A leaf is made first and attached then, because CREATE TABLE
+ * A partition begins and ends at multiples of its width since 1970: of pgtsdb.chunk_partition_width, or of
+ * the retention of its class where that is shorter.  When these have changed, the neighbours
+ * that are there already cut a new one short.  A leaf is made first and attached then, because CREATE TABLE
  * .. PARTITION OF would lock out the readers of all other leaves.
  */
 #include "postgres.h"
@@ -23,6 +23,7 @@
 #include "pg/guc.h"
 #include "pg/storage/locks.h"
 #include "pg/storage/relations.h"
+#include "pg/storage/retention_policies.h"
 #include "pg/storage/storage.h"
 #include "pg/storage/storage_internal.h"
 
@@ -32,8 +33,9 @@
  */
 #define LEAF_OPTIONS "autovacuum_freeze_min_age = 0, vacuum_truncate = off"
 
-static bool find_leaf(int16 tier, int16 class, int64 t_min, Oid *oid);
+static bool has_leaf(const List *leaves, int16 class);
 static void new_bounds(int16 tier, int16 class, int64 t_min, int64 *t_lo, int64 *t_hi);
+static int64 partition_width(int16 tier, int16 class);
 static char *new_name(int16 tier, int16 class, int64 t_lo);
 
 PG_FUNCTION_INFO_V1(pgtsdb_sql_ensure_chunk_partition);
@@ -60,19 +62,19 @@ pgtsdb_sql_ensure_chunk_partition(PG_FUNCTION_ARGS)
 Oid
 pgtsdb_ensure_chunk_partition(int16 tier, int16 class, int64 t_min)
 {
-	Oid			oid;
+	TsdbLeaf	leaf;
 	int64		t_lo;
 	int64		t_hi;
 	char	   *name;
 
-	if (find_leaf(tier, class, t_min, &oid))
-		return oid;
+	if (pgtsdb_find_chunk_partition(tier, class, t_min, &leaf))
+		return leaf.heap;
 
 	/* Whoever made it meanwhile has committed when the lock comes. */
 	pgtsdb_lock(PGTSDB_LOCK_STORAGE, 1, 0, ExclusiveLock, false);
 	AcceptInvalidationMessages();
-	if (find_leaf(tier, class, t_min, &oid))
-		return oid;
+	if (pgtsdb_find_chunk_partition(tier, class, t_min, &leaf))
+		return leaf.heap;
 
 	new_bounds(tier, class, t_min, &t_lo, &t_hi);
 	name = new_name(tier, class, t_lo);
@@ -87,8 +89,8 @@ pgtsdb_ensure_chunk_partition(int16 tier, int16 class, int64 t_min)
 	return get_relname_relid(name, get_namespace_oid(PGTSDB_SCHEMA, false));
 }
 
-static bool
-find_leaf(int16 tier, int16 class, int64 t_min, Oid *oid)
+bool
+pgtsdb_find_chunk_partition(int16 tier, int16 class, int64 t_min, TsdbLeaf *found)
 {
 	List	   *leaves;
 	ListCell   *cell;
@@ -100,9 +102,56 @@ find_leaf(int16 tier, int16 class, int64 t_min, Oid *oid)
 
 		if (leaf->tier == tier && leaf->class == class && leaf->t_lo <= t_min && t_min < leaf->t_hi)
 		{
-			*oid = leaf->heap;
+			*found = *leaf;
 			return true;
 		}
+	}
+	return false;
+}
+
+void
+pgtsdb_partition_grid(int64 t, int64 width, int64 *t_lo, int64 *t_hi)
+{
+	int64		past = t % width;
+
+	if (past < 0)
+		past += width;
+	/* The last stretch before the end of time is a shorter one, and so is the first. */
+	*t_lo = t < PG_INT64_MIN + past ? PG_INT64_MIN : t - past;
+	*t_hi = *t_lo > PG_INT64_MAX - width ? PG_INT64_MAX : *t_lo + width;
+}
+
+/* Of each class that gets chunks: a policy that matches no series has no partition, and needs none. */
+void
+pgtsdb_make_partitions_ahead(int64 now)
+{
+	int			n;
+	PgtsdbRetentionClass *classes = pgtsdb_retention_classes(&n);
+	List	   *leaves;
+
+	tsdb_local_relations(TSDB_TABLE_CHUNKS, 0, PG_INT64_MIN, PG_INT64_MAX, &leaves);
+	for (int i = 0; i < n; i++)
+	{
+		const PgtsdbRetentionClass *class = &classes[i];
+
+		if (!class->has_series || (class->class != 0 && !has_leaf(leaves, class->class)))
+			continue;
+		pgtsdb_ensure_chunk_partition(0, class->class, now);
+		pgtsdb_ensure_chunk_partition(0, class->class, now + class->width);
+	}
+}
+
+static bool
+has_leaf(const List *leaves, int16 class)
+{
+	ListCell   *cell;
+
+	foreach(cell, leaves)
+	{
+		const TsdbLeaf *leaf = lfirst(cell);
+
+		if (leaf->tier == 0 && leaf->class == class)
+			return true;
 	}
 	return false;
 }
@@ -110,17 +159,10 @@ find_leaf(int16 tier, int16 class, int64 t_min, Oid *oid)
 static void
 new_bounds(int16 tier, int16 class, int64 t_min, int64 *t_lo, int64 *t_hi)
 {
-	int64		width = pgtsdb_chunk_partition_width * MS_PER_MINUTE;
-	int64		past = t_min % width;
 	List	   *leaves;
 	ListCell   *cell;
 
-	if (past < 0)
-		past += width;
-	/* The last stretch before the end of time is a shorter one, and so is the first. */
-	*t_lo = t_min < PG_INT64_MIN + past ? PG_INT64_MIN : t_min - past;
-	*t_hi = *t_lo > PG_INT64_MAX - width ? PG_INT64_MAX : *t_lo + width;
-
+	pgtsdb_partition_grid(t_min, partition_width(tier, class), t_lo, t_hi);
 	tsdb_local_relations(TSDB_TABLE_CHUNKS, 0, *t_lo, *t_hi, &leaves);
 	foreach(cell, leaves)
 	{
@@ -133,6 +175,19 @@ new_bounds(int16 tier, int16 class, int64 t_min, int64 *t_lo, int64 *t_hi)
 		else
 			*t_hi = Min(*t_hi, leaf->t_lo);
 	}
+}
+
+/* Samples of raw chunks must not outlive their retention by much more than it is long. */
+static int64
+partition_width(int16 tier, int16 class)
+{
+	int			n;
+	PgtsdbRetentionClass *classes = pgtsdb_retention_classes(&n);
+
+	for (int i = 0; tier == 0 && i < n; i++)
+		if (classes[i].class == class)
+			return classes[i].width;
+	return pgtsdb_chunk_partition_width * MS_PER_MINUTE;
 }
 
 /*

@@ -48,6 +48,7 @@ enum
 static Oid	table_oid(TsdbTable table);
 static bool is_distributed(Oid heap);
 static List *leaves_of_chunks(Relation chunks, int64 t_lo, int64 t_hi);
+static int	compare_leaves(const ListCell *a, const ListCell *b);
 static bool leaf_of_bounds(PartitionBoundInfo bounds, int upper, TsdbLeaf *leaf);
 static Relation open_index(Relation heap, int n_columns, const char *const *columns, LOCKMODE lock, bool partial);
 static bool index_has_columns(Relation heap, Relation index, int n_columns, const char *const *columns, bool partial);
@@ -204,7 +205,7 @@ is_distributed(Oid heap)
 }
 
 /*
- * Partitions come in the order of their upper bounds, so of (tier, class, time).
+ * Partitions are kept in the order of their upper bounds, so of (tier, class, time), and answered in order of time.
  * A default partition or one that is partitioned again is not ours; rows in it
  * would be missed without a word, so this is an error.
  */
@@ -235,7 +236,21 @@ leaves_of_chunks(Relation chunks, int64 t_lo, int64 t_hi)
 				 errmsg("table \"%s.%s\" has partitions that pgtsdb did not make", PGTSDB_SCHEMA, RelationGetRelationName(chunks)),
 				 errdetail("A partition holds one tier, one class and a range of t_min, and is not partitioned again."),
 				 errhint("Detach what was attached by hand.")));
+	list_sort(leaves, compare_leaves);
 	return leaves;
+}
+
+static int
+compare_leaves(const ListCell *a, const ListCell *b)
+{
+	const TsdbLeaf *x = lfirst(a);
+	const TsdbLeaf *y = lfirst(b);
+
+	if (x->t_lo != y->t_lo)
+		return x->t_lo < y->t_lo ? -1 : 1;
+	if (x->tier != y->tier)
+		return (int) x->tier - (int) y->tier;
+	return (int) x->class - (int) y->class;
 }
 
 /* FROM (tier, class, t_lo) TO (tier, class, t_hi), all of them values. */

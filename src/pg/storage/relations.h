@@ -51,6 +51,9 @@ extern bool tsdb_local_relations(TsdbTable table, int32 part, int64 t_lo, int64 
 /* The only heap of a table other than chunks; InvalidOid when storage does not exist yet, raises when the part is elsewhere. */
 extern Oid	tsdb_local_table(TsdbTable table, int32 part);
 
+/* The leaf of chunks that holds t_min, which is not locked; false when there is none (partitions.c). */
+extern bool pgtsdb_find_chunk_partition(int16 tier, int16 class, int64 t_min, TsdbLeaf *leaf);
+
 /* Opens and locks one heap; NULL when it was dropped meanwhile (a reader skips it: retention was faster). */
 extern Relation tsdb_leaf_open(Oid heap, LOCKMODE lock);
 

@@ -13,6 +13,9 @@
  * a group never overlap each other in time, their keys cannot collide, and a
  * timestamp that is stored twice is settled by the same rule as in the reader.
  *
+ * What goes back is cut by retention class, since each class has leaves of its own: the columns of one class are
+ * written as if the others had no sample, and keep their numbers.
+ *
  * One rewrite holds at most MAX_SAMPLES of head, so that a day that was loaded at once
  * is compacted in bounded memory.
  */
@@ -35,6 +38,7 @@
 #include "pg/storage/decode.h"
 #include "pg/storage/reader.h"
 #include "pg/storage/relations.h"
+#include "pg/storage/retention_policies.h"
 #include "pg/storage/rewrite.h"
 #include "pg/storage/schema.h"
 #include "pg/storage/statement.h"
@@ -60,7 +64,9 @@ typedef struct Job
 	PgtsdbDecoder decoder;
 	PgtsdbGroup head;			/* every column a group can have */
 	PgtsdbGroup chunks;
-	TsdbRun    *columns;		/* what goes back, by column */
+	TsdbRun    *columns;		/* what goes back, by column; of one class while that is inserted */
+	PgtsdbGroupClasses *classes;
+	int16		class;			/* that is inserted */
 	size_t		n_times;		/* different timestamps of head rows */
 	Taken	   *taken;
 	size_t		n_taken;
@@ -86,7 +92,11 @@ static bool widen_over_chunks(Job *job, int64 *t_min, int64 *t_max);
 static void unite_columns(Job *job);
 static TsdbRun drop_samples(Job *job, int16 col, TsdbRun run);
 static void delete_taken(Job *job);
+static void drop_expired(Job *job);
+static bool find_missing_partition(Job *job);
+static bool first_sample(const TsdbRun *columns, int n, int64 from, int64 *t);
 static void insert_chunks(Job *job);
+static TsdbRun *columns_of_class(const Job *job, const TsdbRun *columns, int number);
 static bool next_segment(Job *job, const size_t *done, Segment *segment);
 static void unite_times(Job *job, const size_t *done, Segment *segment);
 static void insert_segment(Job *job, const size_t *done, const Segment *segment);
@@ -120,11 +130,17 @@ pgtsdb_rewrite_group(PgtsdbRewrite *rewrite, MemoryContext context)
 		t_min = Min(t_min, rewrite->merge_lo);
 	if (any)
 		take_chunks(&job, t_min, t_max);
-	PopActiveSnapshot();
-
 	if (job.n_taken > 0)
 	{
+		job.classes = pgtsdb_group_classes(job.arena, rewrite->part, rewrite->group_id, job.snapshot);
 		unite_columns(&job);
+		drop_expired(&job);
+		rewrite->needs_partition = !rewrite->may_make_partitions && find_missing_partition(&job);
+	}
+	PopActiveSnapshot();
+
+	if (job.n_taken > 0 && !rewrite->needs_partition)
+	{
 		/* First make room for keys that come back. */
 		delete_taken(&job);
 		CommandCounterIncrement();
@@ -147,6 +163,7 @@ job_init(Job *job, PgtsdbRewrite *rewrite, MemoryContext context)
 	job->chunks = all_columns(job->arena, rewrite->part, rewrite->group_id);
 	rewrite->head_rows = rewrite->samples = rewrite->chunk_rows = rewrite->chunk_bytes = 0;
 	rewrite->cut_short = false;
+	rewrite->needs_partition = false;
 }
 
 static PgtsdbGroup
@@ -333,6 +350,62 @@ drop_samples(Job *job, int16 col, TsdbRun run)
 	return (TsdbRun) {kept, t, v};
 }
 
+static void
+drop_expired(Job *job)
+{
+	for (int i = 0; i < job->head.n_columns; i++)
+	{
+		const TsdbRun *run = &job->columns[i];
+		size_t		expired = samples_before(*run, 0, job->classes->classes[job->classes->of_column[i]].cutoff);
+
+		job->columns[i] = (TsdbRun) {run->n - expired, run->t + expired, run->v + expired};
+	}
+}
+
+/* Whoever waits for the lock under which partitions are made must not hold that of a group. */
+static bool
+find_missing_partition(Job *job)
+{
+	for (int number = 0; number < job->classes->n_classes; number++)
+	{
+		const TsdbRun *columns = columns_of_class(job, job->columns, number);
+		int16		class = job->classes->classes[number].class;
+		int64		from = PG_INT64_MIN;
+		TsdbLeaf	leaf;
+		int64		t;
+
+		while (columns != NULL && first_sample(columns, job->head.n_columns, from, &t))
+		{
+			if (!pgtsdb_find_chunk_partition(0, class, t, &leaf))
+			{
+				job->rewrite->needs_class = class;
+				job->rewrite->needs_t = t;
+				return true;
+			}
+			from = leaf.t_hi;
+		}
+	}
+	return false;
+}
+
+/* The earliest sample from `from` on. */
+static bool
+first_sample(const TsdbRun *columns, int n, int64 from, int64 *t)
+{
+	bool		any = false;
+
+	for (int i = 0; i < n; i++)
+	{
+		size_t		at = samples_before(columns[i], 0, from);
+
+		if (at == columns[i].n)
+			continue;
+		*t = any ? Min(*t, columns[i].t[at]) : columns[i].t[at];
+		any = true;
+	}
+	return any;
+}
+
 /*
  * Deletes exactly the tuples that were decoded.  The lock of the group keeps all
  * of pgtsdb away from them, so that only a statement by hand can have changed one;
@@ -365,22 +438,46 @@ delete_taken(Job *job)
 	table_close(heap, NoLock);
 }
 
-/* Puts the samples back, from the oldest on, segment by segment. */
+/* Puts the samples back, class by class, from the oldest on, segment by segment. */
 static void
 insert_chunks(Job *job)
 {
-	size_t	   *done = tsdb_alloc0(job->arena, job->head.n_columns * sizeof(size_t));
-	Segment		segment;
+	const TsdbRun *all = job->columns;
 
 	job->chunk_type = pgtsdb_type_oid("chunk");
 	SPI_connect();
-	while (next_segment(job, done, &segment))
+	for (int number = 0; number < job->classes->n_classes; number++)
 	{
-		insert_segment(job, done, &segment);
-		for (int i = 0; i < job->head.n_columns; i++)
-			done[i] += samples_before(job->columns[i], done[i], segment.t_end);
+		size_t	   *done = tsdb_alloc0(job->arena, job->head.n_columns * sizeof(size_t));
+		Segment		segment;
+
+		job->class = job->classes->classes[number].class;
+		job->columns = columns_of_class(job, all, number);
+		while (job->columns != NULL && next_segment(job, done, &segment))
+		{
+			insert_segment(job, done, &segment);
+			for (int i = 0; i < job->head.n_columns; i++)
+				done[i] += samples_before(job->columns[i], done[i], segment.t_end);
+		}
 	}
 	SPI_finish();
+}
+
+/* The same columns with the samples of one class only; NULL: it has none. */
+static TsdbRun *
+columns_of_class(const Job *job, const TsdbRun *columns, int number)
+{
+	TsdbRun    *some = NULL;
+
+	for (int i = 0; i < job->head.n_columns; i++)
+	{
+		if (columns[i].n == 0 || job->classes->of_column[i] != number)
+			continue;
+		if (some == NULL)
+			some = tsdb_alloc0(job->arena, job->head.n_columns * sizeof(TsdbRun));
+		some[i] = columns[i];
+	}
+	return some;
 }
 
 /*
@@ -393,7 +490,7 @@ next_segment(Job *job, const size_t *done, Segment *segment)
 	int64		span = Min(pgtsdb_max_chunk_span * MS_PER_MINUTE, PGTSDB_CHUNK_SPAN_LIMIT);
 	int64		t_start = PG_INT64_MAX;
 	bool		any = false;
-	List	   *leaves;
+	TsdbLeaf	leaf;
 
 	for (int i = 0; i < job->head.n_columns; i++)
 		if (done[i] < job->columns[i].n)
@@ -404,16 +501,10 @@ next_segment(Job *job, const size_t *done, Segment *segment)
 	if (!any)
 		return false;
 
-	pgtsdb_ensure_chunk_partition(0, 0, t_start);
-	tsdb_local_relations(TSDB_TABLE_CHUNKS, job->rewrite->part, t_start, t_start, &leaves);
-	segment->t_end = PG_INT64_MAX;
-	for (int i = 0; i < list_length(leaves); i++)
-	{
-		const TsdbLeaf *leaf = list_nth(leaves, i);
-
-		if (leaf->tier == 0 && leaf->class == 0)
-			segment->t_end = leaf->t_hi;
-	}
+	pgtsdb_ensure_chunk_partition(0, job->class, t_start);
+	if (!pgtsdb_find_chunk_partition(0, job->class, t_start, &leaf))
+		elog(ERROR, "a partition of \"%s.chunks\" is gone", PGTSDB_SCHEMA);
+	segment->t_end = leaf.t_hi;
 	if (segment->t_end - 1 - t_start > span)
 		segment->t_end = t_start + span + 1;
 	unite_times(job, done, segment);
@@ -502,17 +593,17 @@ insert_row(Job *job, const TsdbChunkRow *row)
 {
 	static PgtsdbStatement insert = {
 		"INSERT INTO tsdb.chunks (tier, class, part, group_id, t_min, dt, col, n, data)"
-		" VALUES (0, 0, $1, $2, $3, $4, $5, $6, $7)",
+		" VALUES (0, $8, $1, $2, $3, $4, $5, $6, $7)",
 		SPI_OK_INSERT
 	};
 	Datum		data = pgtsdb_bytes_datum(row->data, row->len);
 
-	pgtsdb_statement_run(&insert, 7,
-						 (Oid[]) {INT4OID, INT4OID, INT8OID, INT4OID, INT2OID, INT2OID, job->chunk_type},
+	pgtsdb_statement_run(&insert, 8,
+						 (Oid[]) {INT4OID, INT4OID, INT8OID, INT4OID, INT2OID, INT2OID, job->chunk_type, INT2OID},
 						 (Datum[]) {
 							 Int32GetDatum(job->rewrite->part), Int32GetDatum(job->rewrite->group_id),
 							 Int64GetDatum(row->t_min), Int32GetDatum((int32) (row->t_max - row->t_min)),
-							 Int16GetDatum(row->first_column), Int16GetDatum(row->n_columns), data
+							 Int16GetDatum(row->first_column), Int16GetDatum(row->n_columns), data, Int16GetDatum(job->class)
 						 });
 	pfree(DatumGetPointer(data));
 	job->rewrite->chunk_rows++;

@@ -2,7 +2,8 @@
  * rewrite.h
  *		Takes the samples of a group and a stretch of time out of head and chunks, and puts them back as chunks.
  *
- * Compaction is a rewrite, and so is deletion, which puts back less.
+ * Compaction is a rewrite, and so is deletion, which puts back less.  Each sample goes to the retention class that
+ * its series has now; one that is expired does not come back.
  */
 #ifndef PGTSDB_REWRITE_H
 #define PGTSDB_REWRITE_H
@@ -30,6 +31,9 @@ typedef struct PgtsdbRewrite
 	int64		drop_lo;
 	int64		drop_hi;
 
+	/* The caller holds the lock under which partitions are made; else one that is missing is reported */
+	bool		may_make_partitions;
+
 	/* What it did */
 	uint64		head_rows;
 	uint64		samples;		/* put back */
@@ -37,6 +41,11 @@ typedef struct PgtsdbRewrite
 	uint64		chunk_bytes;
 	bool		cut_short;		/* too much for one go: repeat with t_lo = t_next */
 	int64		t_next;
+
+	/* Nothing, because this partition of tier 0 is missing: make it in a transaction of its own and repeat */
+	bool		needs_partition;
+	int16		needs_class;
+	int64		needs_t;
 } PgtsdbRewrite;
 
 /*

@@ -133,10 +133,17 @@ extern bool pgtsdb_storage_exists(void);
 extern void pgtsdb_need_storage(void);
 /* Makes what is missing and verifies what is there: tsdb.create_storage(). */
 extern void pgtsdb_create_storage(void);
+
+/* partitions.c */
+
 /*
  * Makes the leaf of chunks that holds t_min and answers its oid.  Safe when several sessions
- * ask for the same one.  Partitions are pgtsdb.chunk_partition_width wide, aligned to 1970.
+ * ask for the same one.
  */
 extern Oid	pgtsdb_ensure_chunk_partition(int16 tier, int16 class, int64 t_min);
+/* The leaves for now and for the time after it, so that no compaction has to wait for one. */
+extern void pgtsdb_make_partitions_ahead(int64 now);
+/* Stretch of time around t that begins and ends at multiples of `width` since 1970; t_hi is exclusive. */
+extern void pgtsdb_partition_grid(int64 t, int64 width, int64 *t_lo, int64 *t_hi);
 
 #endif							/* PGTSDB_STORAGE_H */

@@ -64,15 +64,12 @@ pgtsdb_compactor_main(Datum main_arg)
 static void
 make_partitions(PgtsdbWorker *worker, void *arg)
 {
-	int64		now = pgtsdb_now_ms();
-	int64		width = pgtsdb_chunk_partition_width * MS_PER_MINUTE;
 	PgtsdbCaller caller;
 
 	if (!pgtsdb_storage_exists())
 		return;					/* the first write makes it, never we */
 	pgtsdb_act_as_owner(&caller);
-	pgtsdb_ensure_chunk_partition(0, 0, now);
-	pgtsdb_ensure_chunk_partition(0, 0, now + width);
+	pgtsdb_make_partitions_ahead(pgtsdb_now_ms());
 	pgtsdb_act_as_caller(&caller);
 }
 
