@@ -286,6 +286,50 @@ CREATE PROCEDURE tsdb.compact(force boolean DEFAULT false)
 COMMENT ON PROCEDURE tsdb.compact(boolean) IS 'turns the head rows of closed windows into chunks, of open ones too if forced; commits behind every group and window';
 REVOKE ALL ON PROCEDURE tsdb.compact(boolean) FROM PUBLIC;
 
+-- ==== retention ======================================================================================
+
+CREATE TABLE tsdb.retention_policies (
+    class       int2            NOT NULL GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    position    int4            NOT NULL DEFAULT 0,
+    tenant_id   text            NOT NULL DEFAULT 'default' REFERENCES tsdb.tenants ON DELETE CASCADE,
+    selector    tsdb.selector,
+    retention   interval        CHECK (retention > '0 seconds' AND retention <= '1000 years'),
+    created_at  timestamptz     NOT NULL DEFAULT pg_catalog.now()
+);
+CREATE UNIQUE INDEX retention_policies_tenant_id_key ON tsdb.retention_policies (tenant_id) WHERE selector IS NULL;
+COMMENT ON TABLE tsdb.retention_policies IS 'how long samples are kept: those of a series by the first policy of its tenant that matches; without one for ever';
+COMMENT ON COLUMN tsdb.retention_policies.class IS 'given out by the system: the class of the chunks of these series, which have partitions of their own';
+COMMENT ON COLUMN tsdb.retention_policies.position IS 'policies are tried from the lowest position on; within one, those with a selector first, then the older ones';
+COMMENT ON COLUMN tsdb.retention_policies.selector IS 'which series; null: all of the tenant';
+COMMENT ON COLUMN tsdb.retention_policies.retention IS 'how long their samples are kept; null: for ever';
+
+ALTER TABLE tsdb.retention_policies ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readers ON tsdb.retention_policies FOR SELECT USING (tsdb.has_access(tenant_id, 'read'));
+CREATE POLICY administrators ON tsdb.retention_policies USING (tsdb.has_access(tenant_id, 'administer'));
+
+SELECT pg_catalog.pg_extension_config_dump('tsdb.retention_policies', '');
+SELECT pg_catalog.pg_extension_config_dump('tsdb.retention_policies_class_seq', '');
+
+CREATE PROCEDURE tsdb.apply_retention()
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_apply_retention' LANGUAGE C;
+COMMENT ON PROCEDURE tsdb.apply_retention() IS 'drops the partitions of tsdb.chunks that are expired and removes series without samples, as the compactor does; waits for nobody longer than a tenth of a second, and commits behind every step';
+REVOKE ALL ON PROCEDURE tsdb.apply_retention() FROM PUBLIC;
+
+CREATE FUNCTION tsdb.retention_statistics(OUT class int2, OUT cutoff timestamptz, OUT partitions int4, OUT oldest timestamptz, OUT bytes bigint)
+    RETURNS SETOF record
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_retention_statistics' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+COMMENT ON FUNCTION tsdb.retention_statistics() IS 'what each retention class holds, for tsdb.retention';
+
+CREATE VIEW tsdb.retention WITH (security_invoker = true) AS
+SELECT s.class, p.position, p.tenant_id, p.selector, p.retention, s.cutoff, s.oldest, s.partitions, s.bytes
+  FROM tsdb.retention_statistics() s
+  LEFT JOIN tsdb.retention_policies p ON p.class OPERATOR(pg_catalog.=) s.class
+ WHERE s.class OPERATOR(pg_catalog.=) 0 OR p.class IS NOT NULL;
+COMMENT ON VIEW tsdb.retention IS 'retention policies, and what is stored in tsdb.chunks by them; class 0 is what no policy keeps, of all tenants';
+COMMENT ON COLUMN tsdb.retention.cutoff IS 'what is older is expired; null: nothing is';
+COMMENT ON COLUMN tsdb.retention.oldest IS 'where the oldest partition that holds anything begins: no chunk is older';
+COMMENT ON COLUMN tsdb.retention.bytes IS 'on disk, with indexes';
+
 -- ==== write functions ================================================================================
 -- Nobody may write by default: GRANT EXECUTE to the roles that do, and add them to tsdb.tenant_members.
 
@@ -846,7 +890,9 @@ GRANT EXECUTE ON FUNCTION tsdb.create_tenant(text, text), tsdb.create_storage(),
     tsdb.ensure_chunk_partition(int2, int2, timestamptz) TO pgtsdb_admin;
 GRANT EXECUTE ON FUNCTION tsdb.remote_write(bytea), tsdb.push(jsonb), tsdb.push_text(text, jsonb, timestamptz) TO pgtsdb_admin;
 GRANT EXECUTE ON FUNCTION tsdb.delete_series(text, timestamptz, timestamptz, boolean) TO pgtsdb_admin;
-GRANT EXECUTE ON PROCEDURE tsdb.compact(boolean) TO pgtsdb_admin;
+GRANT EXECUTE ON PROCEDURE tsdb.compact(boolean), tsdb.apply_retention() TO pgtsdb_admin;
+GRANT SELECT, INSERT, UPDATE, DELETE ON tsdb.retention_policies TO PUBLIC;
+GRANT SELECT ON tsdb.retention TO PUBLIC;
 
 GRANT SELECT ON tsdb.worker_status, tsdb.stats TO PUBLIC;
 

@@ -18,6 +18,7 @@ int			pgtsdb_compaction_interval;
 int			pgtsdb_compaction_merge_window;
 int			pgtsdb_compaction_window;
 char	   *pgtsdb_databases;
+int			pgtsdb_empty_series_age;
 char	   *pgtsdb_external_url;
 int			pgtsdb_launcher_interval;
 int			pgtsdb_max_chunk_span;
@@ -75,6 +76,11 @@ pgtsdb_define_settings(void)
 							   "Databases whose workers the launcher starts, separated by commas.",
 							   "One that does not exist, or does not have the extension, is looked at again every pgtsdb.launcher_interval.",
 							   &pgtsdb_databases, "postgres", PGC_SIGHUP, GUC_LIST_INPUT, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("pgtsdb.empty_series_age",
+							"How old a series must be to be removed when it has no sample any more.",
+							"A series that is written again is made anew.",
+							&pgtsdb_empty_series_age, 24 * 3600, 0, INT_MAX, PGC_SUSET, GUC_UNIT_S, NULL, NULL, NULL);
 
 	DefineCustomStringVariable("pgtsdb.external_url",
 							   "Address under which people reach this system, for the links in notifications.",

@@ -13,6 +13,7 @@ extern int	pgtsdb_compaction_interval; /* milliseconds */
 extern int	pgtsdb_compaction_merge_window;	/* minutes */
 extern int	pgtsdb_compaction_window;	/* minutes */
 extern char *pgtsdb_databases;
+extern int	pgtsdb_empty_series_age;	/* seconds */
 extern char *pgtsdb_external_url;
 extern int	pgtsdb_launcher_interval;	/* milliseconds */
 extern int	pgtsdb_max_chunk_span;	/* minutes */

@@ -11,7 +11,6 @@
 #include "pg/guc.h"
 #include "pg/storage/locks.h"
 
-static int	set_timeout(void);
 static void explain_timeout(void *arg);
 
 bool
@@ -32,23 +31,23 @@ pgtsdb_lock_in_time(PgtsdbLockClass lock_class, int32 part, LOCKMODE mode)
 	if (pgtsdb_lock(lock_class, part, 0, mode, true))
 		return;
 	error_context_stack = &callback;
-	nest_level = set_timeout();
+	nest_level = pgtsdb_limit_lock_timeout(pgtsdb_series_lock_timeout);
 	pgtsdb_lock(lock_class, part, 0, mode, false);
 	AtEOXact_GUC(true, nest_level);
 	error_context_stack = callback.previous;
 }
 
 /* The caller's own lock_timeout stays when it is the shorter one. */
-static int
-set_timeout(void)
+int
+pgtsdb_limit_lock_timeout(int ms)
 {
 	int			nest_level = NewGUCNestLevel();
 
-	if (pgtsdb_series_lock_timeout > 0 && (LockTimeout == 0 || LockTimeout > pgtsdb_series_lock_timeout))
+	if (ms > 0 && (LockTimeout == 0 || LockTimeout > ms))
 	{
 		char		value[16];
 
-		snprintf(value, sizeof(value), "%d", pgtsdb_series_lock_timeout);
+		snprintf(value, sizeof(value), "%d", ms);
 		(void) set_config_option("lock_timeout", value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	}
 	return nest_level;

@@ -31,4 +31,7 @@ extern bool pgtsdb_lock(PgtsdbLockClass lock_class, int32 id1, int32 id2, LOCKMO
 /* Waits for at most pgtsdb.series_lock_timeout, then ERRCODE_LOCK_NOT_AVAILABLE with a hint. */
 extern void pgtsdb_lock_in_time(PgtsdbLockClass lock_class, int32 part, LOCKMODE mode);
 
+/* From here on no lock is waited for longer than this; AtEOXact_GUC(true, answer) puts the caller's lock_timeout back. */
+extern int	pgtsdb_limit_lock_timeout(int ms);
+
 #endif							/* PGTSDB_LOCKS_H */

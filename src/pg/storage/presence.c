@@ -44,6 +44,7 @@ typedef struct Search
 	TsdbChunkReader *reader;
 } Search;
 
+static size_t keep_found(PgtsdbSeries *series, size_t n, Search *search, bool in_chunks);
 static void make_groups(Search *search, const PgtsdbSeries *series, size_t n);
 static void search_head(Search *search);
 static void search_head_row(Search *search, Missing *missing, const PgtsdbScan *scan);
@@ -55,23 +56,39 @@ static void forget_found(Search *search, Missing *missing);
 size_t
 pgtsdb_keep_present_series(PgtsdbSeries *series, size_t n, Snapshot snapshot, int64 t_lo, int64 t_hi)
 {
+	Search		search = {.snapshot = snapshot, .t_lo = t_lo, .t_hi = t_hi};
+
+	return t_hi < t_lo ? 0 : keep_found(series, n, &search, true);
+}
+
+size_t
+pgtsdb_keep_series_in_head(PgtsdbSeries *series, size_t n, Snapshot snapshot)
+{
+	Search		search = {.snapshot = snapshot, .t_lo = PG_INT64_MIN, .t_hi = PG_INT64_MAX};
+
+	return keep_found(series, n, &search, false);
+}
+
+static size_t
+keep_found(PgtsdbSeries *series, size_t n, Search *search, bool in_chunks)
+{
 	MemoryContext context;
 	MemoryContext caller;
-	Search		search = {.snapshot = snapshot, .t_lo = t_lo, .t_hi = t_hi};
 	size_t		kept = 0;
 
-	if (n == 0 || t_hi < t_lo)
+	if (n == 0)
 		return 0;
 	context = AllocSetContextCreate(CurrentMemoryContext, "pgtsdb presence", ALLOCSET_DEFAULT_SIZES);
 	caller = MemoryContextSwitchTo(context);
-	search.arena = pgtsdb_arena_create(context, 0, NULL);
-	search.part = series[0].part;
-	search.present = tsdb_alloc0(search.arena, n * sizeof(bool));
-	make_groups(&search, series, n);
-	search_head(&search);
-	search_chunks(&search);
+	search->arena = pgtsdb_arena_create(context, 0, NULL);
+	search->part = series[0].part;
+	search->present = tsdb_alloc0(search->arena, n * sizeof(bool));
+	make_groups(search, series, n);
+	search_head(search);
+	if (in_chunks)
+		search_chunks(search);
 	for (size_t i = 0; i < n; i++)
-		if (search.present[i])
+		if (search->present[i])
 			series[kept++] = series[i];
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);

@@ -16,4 +16,7 @@
  */
 extern size_t pgtsdb_keep_present_series(PgtsdbSeries *series, size_t n, Snapshot snapshot, int64 t_lo, int64 t_hi);
 
+/* The same for all times, and without a look at chunks. */
+extern size_t pgtsdb_keep_series_in_head(PgtsdbSeries *series, size_t n, Snapshot snapshot);
+
 #endif							/* PGTSDB_PRESENCE_H */

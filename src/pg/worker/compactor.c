@@ -4,10 +4,11 @@
  *
  * Every pgtsdb.compaction_interval, each step in transactions of its own:
  *
- *		1. make the partition of chunks for now and for the time after it;
+ *		1. make the partitions of chunks for now and for the time after it;
  *		2. compact the closed windows, one group per transaction, so that nobody
  *		   waits long for a group;
- *		3. freeze the partitions that get no more rows, by VACUUM as a top-level command.
+ *		3. drop the partitions that are expired, and remove series without samples: every six hours, and after a drop;
+ *		4. freeze the partitions that get no more rows, by VACUUM as a top-level command.
  *
  * A group that fails is left for the next sweep; the others go on.
  */
@@ -22,6 +23,7 @@
 
 #include "pg/guc.h"
 #include "pg/storage/compaction.h"
+#include "pg/storage/retention.h"
 #include "pg/storage/storage.h"
 #include "pg/tenant.h"
 #include "pg/times.h"
@@ -29,12 +31,17 @@
 
 /* A writer that comes between is no reason to leave a group: it may be tried again this often. */
 #define RETRIES 3
+#define SERIES_SWEEP_INTERVAL_MS (6 * 3600 * 1000)
 
 PGDLLEXPORT void pgtsdb_compactor_main(Datum main_arg);
 
 static void make_partitions(PgtsdbWorker *worker, void *arg);
 static void sweep(PgtsdbWorker *worker);
 static void compact_one(PgtsdbWorker *worker, void *arg);
+static bool drop_expired_leaves(PgtsdbWorker *worker);
+static void drop_leaf(PgtsdbWorker *worker, void *arg);
+static void remove_empty_series(PgtsdbWorker *worker);
+static void remove_some(PgtsdbWorker *worker, void *arg);
 static void freeze_closed_leaves(PgtsdbWorker *worker);
 static void list_closed_leaves(PgtsdbWorker *worker, void *arg);
 static void freeze_leaf(PgtsdbWorker *worker, void *arg);
@@ -46,15 +53,35 @@ typedef struct SweepStep
 	bool		more;
 } SweepStep;
 
+/* The same of retention. */
+typedef struct DropStep
+{
+	Oid			leaf;			/* the last one */
+	bool		more;
+} DropStep;
+
+typedef struct RemovalStep
+{
+	PgtsdbSeriesSweep sweep;
+	bool		more;
+} RemovalStep;
+
 void
 pgtsdb_compactor_main(Datum main_arg)
 {
 	PgtsdbWorker *worker = pgtsdb_worker_start(main_arg, PGTSDB_WORKER_COMPACTOR);
+	TimestampTz last_removal = 0;
 
 	for (;;)
 	{
 		pgtsdb_worker_unit(worker, "make partitions of tsdb.chunks", make_partitions, NULL);
 		sweep(worker);
+		if (drop_expired_leaves(worker) ||
+			TimestampDifferenceExceeds(last_removal, GetCurrentTimestamp(), SERIES_SWEEP_INTERVAL_MS))
+		{
+			last_removal = GetCurrentTimestamp();
+			remove_empty_series(worker);
+		}
 		freeze_closed_leaves(worker);
 		pgtsdb_worker_wait(worker, pgtsdb_compaction_interval);
 	}
@@ -107,6 +134,64 @@ compact_one(PgtsdbWorker *worker, void *arg)
 	pgtsdb_act_as_owner(&caller);
 	step->more = pgtsdb_storage_exists() && pgtsdb_compaction_step(step->sweep);
 	pgtsdb_act_as_caller(&caller);
+}
+
+/*
+ * True: one at least was dropped.  Where the lock was not to be had, it is not for the others either; any other
+ * failure concerns one partition only.
+ */
+static bool
+drop_expired_leaves(PgtsdbWorker *worker)
+{
+	DropStep	step = {InvalidOid, true};
+	bool		dropped = false;
+
+	while (step.more)
+	{
+		Oid			last = step.leaf;
+		int			sqlstate;
+
+		if (pgtsdb_worker_unit(worker, "drop an expired partition", drop_leaf, &step))
+		{
+			dropped |= step.more;
+			continue;
+		}
+		pgtsdb_worker_last_error(worker, &sqlstate);
+		step.more = sqlstate != ERRCODE_LOCK_NOT_AVAILABLE && step.leaf != last;
+	}
+	return dropped;
+}
+
+static void
+drop_leaf(PgtsdbWorker *worker, void *arg)
+{
+	DropStep   *step = arg;
+
+	step->more = pgtsdb_drop_expired_leaf(&step->leaf);
+}
+
+/* What could not be locked, or failed, is left for the next time. */
+static void
+remove_empty_series(PgtsdbWorker *worker)
+{
+	RemovalStep step = {.more = true};
+
+	pgtsdb_series_sweep_start(&step.sweep, GetCurrentTimestamp());
+	while (step.more)
+	{
+		PgtsdbSeriesSweep before = step.sweep;
+
+		if (!pgtsdb_worker_unit(worker, "remove series without samples", remove_some, &step))
+			step.more = step.sweep.part != before.part || step.sweep.group_id != before.group_id;
+	}
+}
+
+static void
+remove_some(PgtsdbWorker *worker, void *arg)
+{
+	RemovalStep *step = arg;
+
+	step->more = pgtsdb_series_sweep_step(&step->sweep);
 }
 
 static void
