@@ -114,6 +114,25 @@ is(value(q{SELECT count(*) - count(DISTINCT labels) FROM tsdb.series WHERE gone_
 cmp_ok(value(q{SELECT max(group_id) FROM tsdb.series_groups}), '>', $n_series + 1, 'some were removed and made anew');
 $node->safe_psql('postgres', q{SELECT tsdb.delete_series('stored{job=~"written-.*"}')});
 
+# ---- what is deleted gives its space back ----
+
+my $other = q{SELECT count(*), sum(hashtextextended(labels::text || ts || value, 0)) FROM tsdb.samples('sized{half="1"}', '-infinity', 'infinity')};
+my $size = q{SELECT sum(pg_relation_size(oid)) FROM pg_class WHERE relispartition AND relkind = 'r' AND relnamespace = 'tsdb'::regnamespace};
+my $before = value($size);
+# as many pages as there are series and half-hours, since random numbers do not compress
+$node->safe_psql('postgres', qq{SELECT count(tsdb.push_text(
+	(SELECT string_agg(format(E'sized{n="%s",half="%s"} %s\n', n, n % 2, i * random()), '') FROM generate_series(1, 60) n),
+	'{}', to_timestamp($midnight / 1000) - interval '1 day' + i * interval '15 s')) FROM generate_series(0, 1919) i});
+becomes('SELECT count(*) FROM tsdb.head', '0', 'all is compacted');
+my $all = value($other);
+my $full = value($size) - $before;
+cmp_ok($full, '>', 80 * 8192, 'there is something to give back');
+is(value(q{SELECT tsdb.delete_series('sized{half="0"}')}), 30, 'half of the series is deleted');
+becomes("SELECT ($size) - $before < $full * 0.65", 't', 'half of the space is given back');
+is(value($other), $all, 'the other half of the samples is there');
+is(value(q{SELECT tsdb.delete_series('sized', '-infinity', 'infinity')}), 30, 'all samples are deleted');
+becomes("SELECT ($size) - $before < 20 * 8192", 't', 'all of the space is given back');
+
 # ---- a crash in the middle ----
 
 my $kept = value($count);

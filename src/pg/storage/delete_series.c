@@ -327,11 +327,12 @@ first_chunk(const Deletion *deletion, const PgtsdbGroup *group, int64 from, int6
 	return any;
 }
 
-/* Last time of what is rewritten in one go: short enough for the memory, and within a partition. */
+/* Last time of what is rewritten in one go: as long as a chunk, short enough for the memory, and within a partition. */
 static int64
 window_end(int32 part, int64 t)
 {
-	int64		width = Min(pgtsdb_compaction_window, pgtsdb_max_chunk_span) * MS_PER_MINUTE;
+	int64		minutes = Min(Max(pgtsdb_compaction_window, pgtsdb_compaction_merge_window), pgtsdb_max_chunk_span);
+	int64		width = minutes * MS_PER_MINUTE;
 	int64		end = t > PG_INT64_MAX - width ? PG_INT64_MAX : t + width;
 	List	   *leaves;
 	ListCell   *cell;

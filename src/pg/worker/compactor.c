@@ -8,7 +8,8 @@
  *		2. compact the closed windows, one group per transaction, so that nobody
  *		   waits long for a group;
  *		3. drop the partitions that are expired, and remove series without samples: every six hours, and after a drop;
- *		4. freeze the partitions that get no more rows, by VACUUM as a top-level command.
+ *		4. freeze the partitions that get no more rows, by VACUUM as a top-level command, and give back the space
+ *		   of what was deleted from them.
  *
  * A group that fails is left for the next sweep; the others go on.
  */
@@ -24,6 +25,7 @@
 #include "pg/guc.h"
 #include "pg/storage/compaction.h"
 #include "pg/storage/retention.h"
+#include "pg/storage/shrink.h"
 #include "pg/storage/storage.h"
 #include "pg/tenant.h"
 #include "pg/times.h"
@@ -44,6 +46,9 @@ static void remove_empty_series(PgtsdbWorker *worker);
 static void remove_some(PgtsdbWorker *worker, void *arg);
 static void freeze_closed_leaves(PgtsdbWorker *worker);
 static void list_closed_leaves(PgtsdbWorker *worker, void *arg);
+static void shrink_leaf(PgtsdbWorker *worker, Oid leaf);
+static void plan_shrink(PgtsdbWorker *worker, void *arg);
+static void shrink_some(PgtsdbWorker *worker, void *arg);
 static void freeze_leaf(PgtsdbWorker *worker, void *arg);
 
 /* One step of a sweep: what it works on, and whether there is more. */
@@ -53,12 +58,18 @@ typedef struct SweepStep
 	bool		more;
 } SweepStep;
 
-/* The same of retention. */
+/* The same of the other jobs. */
 typedef struct DropStep
 {
 	Oid			leaf;			/* the last one */
 	bool		more;
 } DropStep;
+
+typedef struct ShrinkStep
+{
+	PgtsdbShrink *shrink;
+	bool		more;
+} ShrinkStep;
 
 typedef struct RemovalStep
 {
@@ -208,7 +219,8 @@ freeze_closed_leaves(PgtsdbWorker *worker)
 		MemoryContextSwitchTo(context);
 		leaves = list_copy(leaves);
 		foreach(cell, leaves)
-			pgtsdb_worker_unit(worker, "freeze a closed partition", freeze_leaf, &lfirst_oid(cell));
+			if (pgtsdb_worker_unit(worker, "freeze a closed partition", freeze_leaf, &lfirst_oid(cell)))
+				shrink_leaf(worker, lfirst_oid(cell));
 	}
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
@@ -223,6 +235,37 @@ list_closed_leaves(PgtsdbWorker *worker, void *arg)
 		return;
 	MemoryContextSwitchTo(worker->unit_context);
 	*leaves = pgtsdb_closed_leaves(GetCurrentTimestamp());
+}
+
+/* What is moved within the partition is frozen by another VACUUM, which cuts the end off. */
+static void
+shrink_leaf(PgtsdbWorker *worker, Oid leaf)
+{
+	PgtsdbShrink shrink = {.leaf = leaf};
+	ShrinkStep	step = {&shrink, true};
+
+	step.more = pgtsdb_worker_unit(worker, "look for free space in a closed partition", plan_shrink, &step);
+	while (step.more)
+		if (!pgtsdb_worker_unit(worker, "move rows of a closed partition", shrink_some, &step))
+			break;
+	if (shrink.rows > 0)
+		pgtsdb_worker_unit(worker, "freeze a closed partition", freeze_leaf, &leaf);
+}
+
+static void
+plan_shrink(PgtsdbWorker *worker, void *arg)
+{
+	ShrinkStep *step = arg;
+
+	pgtsdb_shrink_start(step->shrink, step->shrink->leaf);
+}
+
+static void
+shrink_some(PgtsdbWorker *worker, void *arg)
+{
+	ShrinkStep *step = arg;
+
+	step->more = pgtsdb_shrink_step(step->shrink);
 }
 
 /*
@@ -242,7 +285,9 @@ freeze_leaf(PgtsdbWorker *worker, void *arg)
 		return;					/* retention was faster */
 	MemoryContextSwitchTo(worker->unit_context);
 	statement = makeNode(VacuumStmt);
-	statement->options = list_make1(makeDefElem("freeze", NULL, -1));
+	/* dead entries of the index would keep pages from being all-frozen, and the leaf on our list */
+	statement->options = list_make3(makeDefElem("freeze", NULL, -1), makeDefElem("truncate", NULL, -1),
+									makeDefElem("index_cleanup", (Node *) makeString("on"), -1));
 	statement->rels = list_make1(makeVacuumRelation(NULL, leaf, NIL));
 	statement->is_vacuumcmd = true;
 
