@@ -23,7 +23,8 @@ sub write_samples
 	return $node->safe_psql($database, remote_write_sql(@series));
 }
 
-# Two days apart, so that there are several partitions of chunks; then rows that stay in head.
+# In two retention classes, and two days apart, so that there are several partitions of chunks; then rows that stay in head.
+$node->safe_psql('postgres', q{INSERT INTO tsdb.retention_policies (selector, retention) VALUES ('dumped_b', '1000 years'), (NULL, NULL)});
 write_samples('postgres', $epoch, 'dumped_a', 'dumped_b');
 write_samples('postgres', $epoch + 200_000, 'dumped_a', 'dumped_c');
 $node->safe_psql('postgres', 'CALL tsdb.compact()');
@@ -95,6 +96,8 @@ for my $format ('custom', 'plain')
 	write_samples($database, $epoch + 500_000, 'dumped_a', "new_$format");
 	is($node->safe_psql($database, 'SELECT count(*) - count(DISTINCT labels) FROM tsdb.series'), 0, "$format: goes on");
 	$node->safe_psql($database, 'CALL tsdb.compact()');
+	is($node->safe_psql($database, q{INSERT INTO tsdb.retention_policies (selector) VALUES ('dumped_c') RETURNING class}), 3,
+		"$format: a class that nobody had");
 	like($node->safe_psql($database, "SELECT tsdb.api_query('count_over_time(dumped_a[1w])', to_timestamp($epoch + 590000))"),
 		qr/"400"/, "$format: and compacts");
 }

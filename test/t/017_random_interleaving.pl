@@ -1,4 +1,5 @@
-# Sessions write, roll back, delete and compact in random order, late samples, duplicates and stale markers among them:
+# Sessions write, roll back, delete, compact and change retention classes in random order, late samples, duplicates and stale
+# markers among them:
 # in the end the stored samples are those of a model in memory, none lost, none doubled, each bit for bit.
 #
 # PGTSDB_SEED and PGTSDB_OPERATIONS make another and a longer run.
@@ -120,6 +121,9 @@ sub delete_samples
 sub compact
 {
 	my ($session) = @_;
+	# So that what is compacted goes to other classes than before.
+	run($session, sprintf(q{UPDATE tsdb.retention_policies SET position = %d WHERE selector::text = 'walk{n=~"[0-4]"}'}, pick(-1, 1)))
+		unless in_transaction($session);
 	run($session, 'CALL tsdb.compact(' . pick('true', 'true', 'false') . ')') unless in_transaction($session);
 	return;
 }
@@ -189,6 +193,8 @@ my @names = map { ($_) x $weights{$_} } sort keys %weights;
 
 # The warnings of duplicates are not what is tested here.
 run($_, 'SET client_min_messages = error') for @sessions;
+run($sessions[0], q{INSERT INTO tsdb.retention_policies (selector, retention)
+	VALUES ('walk{n=~"[0-4]"}', '1000 years'), ('walk{n=~"[137]"}', NULL)});
 store($sessions[0], map { [ $_, START, 0 ] } 0 .. SERIES - 1);
 for my $i (1 .. $operations)
 {
@@ -200,6 +206,7 @@ cmp_ok(check('all committed'), '>', 20 * SERIES, 'there are many');
 $node->safe_psql('postgres', 'CALL tsdb.compact(true)');
 check('all compacted');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM tsdb.head'), 0, 'nothing is left in head');
+is($node->safe_psql('postgres', 'SELECT count(DISTINCT class) FROM tsdb.chunks'), 3, 'there are chunks of all classes');
 $node->restart;
 check('after a restart');
 done_testing();
