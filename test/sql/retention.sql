@@ -147,5 +147,13 @@ DELETE FROM tsdb.tenant_members WHERE role_name IN ('regress_r_reader', 'regress
 DROP ROLE regress_r_reader, regress_r_admin;
 
 SELECT tsdb.delete_series('{__name__=~"r_.*"}') > 0 AS deleted;
-DELETE FROM tsdb.retention_policies WHERE tenant_id = 'r_tenant';
 RESET pgtsdb.tenant;
+
+-- Nothing of the tenant is left, and its policies go with it.
+SET pgtsdb.empty_series_age = 0;
+CALL tsdb.apply_retention();
+RESET pgtsdb.empty_series_age;
+DELETE FROM tsdb.parts p WHERE tenant_id = 'r_tenant' AND NOT EXISTS (SELECT FROM tsdb.series_groups WHERE part = p.part) RETURNING tenant_id;
+DELETE FROM tsdb.tenant_parts WHERE tenant_id = 'r_tenant';
+DELETE FROM tsdb.tenants WHERE tenant_id = 'r_tenant';
+SELECT count(*) FROM tsdb.retention_policies;
