@@ -1,7 +1,7 @@
 # pgtsdb: PGXS makefile.  PG_CONFIG chooses the server to build for.
 #
-#   make                 pgtsdb.so and pgtsdb_scraper.so
-#   make install         both, with the control file and the SQL script, into that server
+#   make                 pgtsdb.so, pgtsdb_scraper.so and the program pgtsdb-gateway
+#   make install         all three, with the control file and the SQL script, into that server
 #   make test            everything, packages included; ends with "N passed, N failed"
 #   make demo            a running system under .demo/; make demo-stop ends it
 #
@@ -12,8 +12,10 @@ EXTVERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" pgtsdb.control)
 MODULE_big = pgtsdb
 OBJS = $(patsubst %.c,%.o,$(wildcard src/core/*/*.c src/pg/*.c src/pg/*/*.c))
 SCRAPER_OBJS = $(patsubst %.c,%.o,$(wildcard scraper/*.c))
+GATEWAY_OBJS = $(patsubst %.c,%.o,$(wildcard gateway/*.c gateway/*/*.c))
 DATA_built = pgtsdb--$(EXTVERSION).sql
-EXTRA_CLEAN = build pgtsdb_scraper.so $(SCRAPER_OBJS) $(OBJS:.o=.d) $(SCRAPER_OBJS:.o=.d)
+EXTRA_CLEAN = build pgtsdb_scraper.so pgtsdb-gateway $(SCRAPER_OBJS) $(GATEWAY_OBJS) \
+	$(OBJS:.o=.d) $(SCRAPER_OBJS:.o=.d) $(GATEWAY_OBJS:.o=.d)
 
 WARNINGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
 PG_CPPFLAGS = -I$(CURDIR)/src -MMD -MP
@@ -34,9 +36,9 @@ PGXS := $(wildcard $(shell command -v $(PG_CONFIG) >/dev/null 2>&1 && $(PG_CONFI
 
 ifneq ($(PGXS),)
 include $(PGXS)
--include $(OBJS:.o=.d) $(SCRAPER_OBJS:.o=.d)
+-include $(OBJS:.o=.d) $(SCRAPER_OBJS:.o=.d) $(GATEWAY_OBJS:.o=.d)
 # Other flags make other objects.
-$(OBJS) $(SCRAPER_OBJS): Makefile
+$(OBJS) $(SCRAPER_OBJS) $(GATEWAY_OBJS): Makefile
 
 # Loops over the integers of a column are written to become vectors, which -O2 alone does not do before GCC 12 and seldom then:
 # decoding takes a fifth less time.
@@ -54,7 +56,24 @@ endif
 pgtsdb_scraper.so: $(SCRAPER_OBJS)
 	$(CC) $(CFLAGS) -shared -o $@ $(SCRAPER_OBJS) $(LDFLAGS) $(LDFLAGS_SL) -lcurl
 
-.PHONY: install-scraper uninstall-scraper
+# A program of its own: no header of the server, no symbol of the libraries.
+all: pgtsdb-gateway
+install: install-gateway
+uninstall: uninstall-gateway
+
+gateway/%.o: gateway/%.c
+	$(CC) -std=gnu11 -O2 -g $(WARNINGS) -pthread -fstack-protector-strong -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 \
+		-DPGTSDB_VERSION='"$(EXTVERSION)"' -I. -I$(includedir) -MMD -MP -c -o $@ $<
+
+pgtsdb-gateway: $(GATEWAY_OBJS)
+	$(CC) -pthread -o $@ $(GATEWAY_OBJS) -L$(libdir) -lmicrohttpd -lpq -lz -lm
+
+.PHONY: install-scraper uninstall-scraper install-gateway uninstall-gateway
+install-gateway: pgtsdb-gateway installdirs
+	$(MKDIR_P) '$(DESTDIR)$(bindir)'
+	$(INSTALL_PROGRAM) $< '$(DESTDIR)$(bindir)/'
+uninstall-gateway:
+	rm -f '$(DESTDIR)$(bindir)/pgtsdb-gateway'
 install-scraper: pgtsdb_scraper.so installdirs
 	$(INSTALL_SHLIB) $< '$(DESTDIR)$(pkglibdir)/'
 uninstall-scraper:

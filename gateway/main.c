@@ -1,0 +1,40 @@
+/*
+ * main.c
+ *		Start, wait for a signal, stop.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "gateway/gateway.h"
+
+int64_t		gw_started;
+
+int
+main(int argc, char **argv)
+{
+	sigset_t	signals;
+	int			signal_number;
+
+	gw_read_options(argc, argv);
+	gw_read_tokens();
+	gw_started = gw_wall_ms();
+
+	/* Blocked in all threads: the one below takes them. */
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+
+	gw_reads = gw_pool_start("read", gw_options.read_dsn, gw_options.read_connections, gw_options.read_queue,
+							 gw_options.query_timeout);
+	gw_writes = gw_pool_start("write", gw_options.write_dsn, gw_options.write_connections, gw_options.write_queue,
+							  gw_options.write_timeout);
+	gw_server_start();
+	sigwait(&signals, &signal_number);
+	gw_log("stopping");
+	gw_server_stop();
+	gw_log("stopped");
+	return 0;
+}

@@ -1,0 +1,313 @@
+/*
+ * query_routes.c
+ *		Reads: each route is one function of the extension, which answers the API's JSON.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/gateway.h"
+
+#define JSON "application/json"
+
+static bool lookback_argument(GwRequest *request, GwArguments *arguments);
+static bool step_argument(GwRequest *request, GwArguments *arguments);
+static bool range_arguments(GwRequest *request, GwArguments *arguments);
+static void run_and_answer(GwRequest *request, GwSession *session, GwStatement statement, const GwArguments *arguments);
+static unsigned status_of_answer(const char *json);
+static const char *parameter(GwRequest *request, const char *name);
+static char *quoted(const char *text);
+
+void
+gw_handle_query(GwRequest *request, GwSession *session)
+{
+	GwArguments arguments = {0};
+	int32_t		limit;
+
+	gw_add_text(&arguments, parameter(request, "query"));
+	if (!gw_limit_argument(request, &limit))
+		return;
+	if (*parameter(request, "time") == '\0')
+		gw_add_time(&arguments, gw_wall_ms());
+	else if (!gw_time_argument(request, "time", false, &arguments))
+		return;
+	if (!lookback_argument(request, &arguments))
+		return;
+	gw_add_int(&arguments, limit);
+	gw_add_bool(&arguments, *parameter(request, "stats") != '\0');
+	run_and_answer(request, session, GW_SQL_QUERY, &arguments);
+}
+
+void
+gw_handle_query_range(GwRequest *request, GwSession *session)
+{
+	GwArguments arguments = {0};
+	int32_t		limit;
+
+	gw_add_text(&arguments, parameter(request, "query"));
+	if (!gw_limit_argument(request, &limit) ||
+		!gw_time_argument(request, "start", true, &arguments) ||
+		!gw_time_argument(request, "end", true, &arguments) ||
+		!step_argument(request, &arguments) ||
+		!lookback_argument(request, &arguments))
+		return;
+	gw_add_int(&arguments, limit);
+	gw_add_bool(&arguments, *parameter(request, "stats") != '\0');
+	run_and_answer(request, session, GW_SQL_QUERY_RANGE, &arguments);
+}
+
+static bool
+lookback_argument(GwRequest *request, GwArguments *arguments)
+{
+	const char *text = parameter(request, "lookback_delta");
+	int64_t		ns;
+	bool		overflow;
+	char	   *quote;
+
+	if (*text == '\0')
+	{
+		gw_add_null(arguments);
+		return true;
+	}
+	if (gw_parse_duration(text, &ns, &overflow))
+	{
+		gw_add_interval(arguments, ns);
+		return true;
+	}
+	quote = quoted(text);
+	gw_fail(request, GW_BAD_DATA, "error parsing lookback delta duration: cannot parse %s to a valid duration%s", quote,
+			overflow ? ". It overflows int64" : "");
+	free(quote);
+	return false;
+}
+
+static bool
+step_argument(GwRequest *request, GwArguments *arguments)
+{
+	const char *text = parameter(request, "step");
+	int64_t		ns;
+	bool		overflow;
+	char	   *quote;
+
+	if (gw_parse_duration(text, &ns, &overflow))
+	{
+		gw_add_interval(arguments, ns);
+		return true;
+	}
+	quote = quoted(text);
+	gw_fail_parameter(request, "step", "cannot parse %s to a valid duration%s", quote,
+					  overflow ? ". It overflows int64" : "");
+	free(quote);
+	return false;
+}
+
+static char *
+quoted(const char *text)
+{
+	GwBuffer	quote = {0};
+
+	gw_quote_go(&quote, text);
+	return quote.data;
+}
+
+static const char *
+parameter(GwRequest *request, const char *name)
+{
+	return gw_parameter(&request->parameters, name);
+}
+
+/* ---- the catalogue ---- */
+
+void
+gw_handle_labels(GwRequest *request, GwSession *session)
+{
+	GwArguments arguments = {0};
+	GwBuffer	matches = {0};
+
+	gw_matches(request, &matches);
+	gw_add_text(&arguments, matches.data);
+	if (range_arguments(request, &arguments))
+		run_and_answer(request, session, GW_SQL_LABELS, &arguments);
+	gw_buffer_free(&matches);
+}
+
+void
+gw_handle_label_values(GwRequest *request, GwSession *session)
+{
+	GwArguments arguments = {0};
+	GwBuffer	matches = {0};
+
+	gw_matches(request, &matches);
+	gw_add_text(&arguments, request->argument);
+	gw_add_text(&arguments, matches.data);
+	if (range_arguments(request, &arguments))
+		run_and_answer(request, session, GW_SQL_LABEL_VALUES, &arguments);
+	gw_buffer_free(&matches);
+}
+
+void
+gw_handle_series(GwRequest *request, GwSession *session)
+{
+	GwArguments arguments = {0};
+	GwBuffer	matches = {0};
+
+	gw_matches(request, &matches);
+	gw_add_text(&arguments, matches.data);
+	if (range_arguments(request, &arguments))
+		run_and_answer(request, session, GW_SQL_SERIES, &arguments);
+	gw_buffer_free(&matches);
+}
+
+/* start, end and limit, which come last in all three. */
+static bool
+range_arguments(GwRequest *request, GwArguments *arguments)
+{
+	int32_t		limit;
+
+	if (!gw_limit_argument(request, &limit) ||
+		!gw_time_argument(request, "start", false, arguments) ||
+		!gw_time_argument(request, "end", false, arguments))
+		return false;
+	gw_add_int(arguments, limit);
+	return true;
+}
+
+void
+gw_handle_metadata(GwRequest *request, GwSession *session)
+{
+	GwArguments arguments = {0};
+	const char *metric = parameter(request, "metric");
+	int32_t		limit;
+	int32_t		per_metric;
+
+	if (!gw_int_argument(request, "limit", -1, "limit must be a number", &limit) ||
+		!gw_int_argument(request, "limit_per_metric", -1, "limit_per_metric must be a number", &per_metric))
+		return;
+	gw_add_text(&arguments, *metric == '\0' ? NULL : metric);
+	gw_add_int(&arguments, limit);
+	gw_add_int(&arguments, per_metric);
+	run_and_answer(request, session, GW_SQL_METADATA, &arguments);
+}
+
+/* ---- rules, alerts, targets ---- */
+
+void
+gw_handle_rules(GwRequest *request, GwSession *session)
+{
+	GwArguments arguments = {0};
+	const char *type = parameter(request, "type");
+
+	if (*type != '\0' && strcmp(type, "alert") != 0 && strcmp(type, "record") != 0)
+	{
+		char	   *quote = quoted(type);
+
+		gw_fail_parameter(request, "type", "not supported value %s", quote);
+		free(quote);
+		return;
+	}
+	gw_add_text(&arguments, type);
+	gw_add_bool(&arguments, strcmp(parameter(request, "exclude_alerts"), "true") == 0);
+	run_and_answer(request, session, GW_SQL_RULES, &arguments);
+}
+
+void
+gw_handle_alerts(GwRequest *request, GwSession *session)
+{
+	GwArguments arguments = {0};
+
+	run_and_answer(request, session, GW_SQL_ALERTS, &arguments);
+}
+
+void
+gw_handle_targets(GwRequest *request, GwSession *session)
+{
+	GwArguments arguments = {0};
+
+	gw_add_text(&arguments, parameter(request, "state"));
+	gw_add_text(&arguments, parameter(request, "scrapePool"));
+	run_and_answer(request, session, GW_SQL_TARGETS, &arguments);
+}
+
+/* ---- the text of a query ---- */
+
+void
+gw_handle_format_query(GwRequest *request, GwSession *session)
+{
+	GwArguments arguments = {0};
+
+	gw_add_text(&arguments, parameter(request, "query"));
+	run_and_answer(request, session, GW_SQL_FORMAT_QUERY, &arguments);
+}
+
+void
+gw_handle_parse_query(GwRequest *request, GwSession *session)
+{
+	GwArguments arguments = {0};
+
+	gw_add_text(&arguments, parameter(request, "query"));
+	run_and_answer(request, session, GW_SQL_PARSE_QUERY, &arguments);
+}
+
+/* No exemplars are stored.  Grafana asks at its start with times far away, and must not see an error. */
+void
+gw_handle_query_exemplars(GwRequest *request, GwSession *session)
+{
+	gw_respond_json(request, "{\"status\":\"success\",\"data\":[]}");
+}
+
+void
+gw_handle_status_tsdb(GwRequest *request, GwSession *session)
+{
+	static const char problem[] = "limit must be a positive number";
+	GwArguments arguments = {0};
+	int32_t		limit;
+
+	if (!gw_int_argument(request, "limit", 10, problem, &limit))
+		return;
+	if (limit < 1)
+		gw_fail(request, GW_BAD_DATA, problem);
+	else if (limit > 10000)
+		gw_fail(request, GW_BAD_DATA, "limit must not exceed 10000");
+	else
+	{
+		gw_add_int(&arguments, limit);
+		run_and_answer(request, session, GW_SQL_STATUS_TSDB, &arguments);
+	}
+}
+
+/* ---- answers ---- */
+
+static void
+run_and_answer(GwRequest *request, GwSession *session, GwStatement statement, const GwArguments *arguments)
+{
+	PGresult   *result = gw_session_run(request, session, statement, arguments);
+
+	if (result != NULL)
+		gw_respond_result(request, status_of_answer(PQgetvalue(result, 0, 0)), JSON, result);
+}
+
+/* The error object tells its type first. */
+static unsigned
+status_of_answer(const char *json)
+{
+	static const char error[] = "{\"status\":\"error\",\"errorType\":\"";
+	const char *type = json + sizeof(error) - 1;
+
+	if (strncmp(json, error, sizeof(error) - 1) != 0)
+		return MHD_HTTP_OK;
+	return gw_status_of_type(type, strcspn(type, "\""));
+}
+
+void
+gw_handle_federate(GwRequest *request, GwSession *session)
+{
+	GwArguments arguments = {0};
+	GwBuffer	matches = {0};
+	PGresult   *result;
+
+	gw_matches(request, &matches);
+	gw_add_text(&arguments, matches.data);
+	result = gw_session_run(request, session, GW_SQL_FEDERATE, &arguments);
+	if (result != NULL)
+		gw_respond_result(request, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", result);
+	gw_buffer_free(&matches);
+}
