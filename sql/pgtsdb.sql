@@ -881,6 +881,158 @@ COMMENT ON COLUMN tsdb.targets.samples IS 'samples in the last body';
 COMMENT ON COLUMN tsdb.targets.series IS 'series in the last body';
 COMMENT ON COLUMN tsdb.targets.rejected IS 'lines of the last body that could not be read or stored';
 
+-- ==== rules, alerts and targets for the HTTP API ======================================================
+-- Row policies tell what the caller may see; of that, the session's tenant is answered.
+
+-- Go's format 'e' with the shortest digits, as Prometheus writes the value of an alert: 1.5e+01.
+CREATE FUNCTION tsdb.api_value(value float8) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH parts AS (
+        SELECT split_part(split_part(abs(value)::text, 'e', 1), '.', 1) AS whole,
+               split_part(split_part(abs(value)::text, 'e', 1), '.', 2) AS fraction,
+               COALESCE(NULLIF(split_part(abs(value)::text, 'e', 2), ''), '0')::int4 AS exponent
+         WHERE value NOT IN ('NaN', 'Infinity', '-Infinity', 0)
+    ),
+    normal AS (
+        SELECT rtrim(ltrim(whole || fraction, '0'), '0') AS digits,
+               exponent + CASE WHEN whole <> '0' THEN length(whole) - 1
+                               ELSE length(ltrim(fraction, '0')) - length(fraction) - 1 END AS exponent
+          FROM parts
+    )
+    SELECT CASE value WHEN 'NaN' THEN 'NaN' WHEN 'Infinity' THEN '+Inf' WHEN '-Infinity' THEN '-Inf' WHEN 0 THEN '0e+00'
+           ELSE (SELECT CASE WHEN value < 0 THEN '-' ELSE '' END || left(digits, 1) || COALESCE('.' || NULLIF(substr(digits, 2), ''), '')
+                        || 'e' || CASE WHEN exponent < 0 THEN '-' ELSE '+' END || lpad(abs(exponent)::text, greatest(2, length(abs(exponent)::text)), '0')
+                   FROM normal) END
+$$;
+COMMENT ON FUNCTION tsdb.api_value(float8) IS 'a number as Prometheus writes the value of an alert';
+
+CREATE FUNCTION tsdb.api_time(at timestamptz) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT COALESCE(to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '0001-01-01T00:00:00Z')
+$$;
+COMMENT ON FUNCTION tsdb.api_time(timestamptz) IS 'a time as Prometheus writes it; null is its zero time';
+
+CREATE FUNCTION tsdb.api_alert(alert tsdb.alerts) RETURNS json
+    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT json_strip_nulls(json_build_object(
+               'labels', alert.labels, 'annotations', alert.annotations, 'state', alert.state, 'activeAt', tsdb.api_time(alert.active_at),
+               'keepFiringSince', CASE WHEN alert.keep_firing_since IS NOT NULL THEN tsdb.api_time(alert.keep_firing_since) END,
+               'value', tsdb.api_value(alert.value)))
+$$;
+COMMENT ON FUNCTION tsdb.api_alert(tsdb.alerts) IS 'an alert as an object of the Prometheus API';
+
+CREATE FUNCTION tsdb.api_alerts() RETURNS json
+    LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT json_build_object('status', 'success', 'data', json_build_object(
+               'alerts', COALESCE(json_agg(tsdb.api_alert(a) ORDER BY a.alert_name, a.labels), '[]')))
+      FROM tsdb.alerts a
+     WHERE a.tenant_id = current_setting('pgtsdb.tenant') AND a.state IN ('pending', 'firing')
+$$;
+COMMENT ON FUNCTION tsdb.api_alerts() IS 'answer of the Prometheus API: the pending and firing alerts';
+
+CREATE FUNCTION tsdb.api_rules(type text DEFAULT '', exclude_alerts boolean DEFAULT false) RETURNS json
+    LANGUAGE sql VOLATILE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH rules AS (
+        SELECT extract(epoch FROM r.evaluation_interval)::float8 AS seconds, r.rule_name, s.last_evaluation, s.duration,
+               json_strip_nulls(json_build_object(
+                   'state', CASE WHEN a.firing THEN 'firing' WHEN a.pending THEN 'pending' ELSE 'inactive' END,
+                   'name', r.rule_name, 'query', r.promql_expression,
+                   'duration', extract(epoch FROM r.for_duration)::float8,
+                   'keepFiringFor', extract(epoch FROM r.keep_firing_for)::float8,
+                   'labels', jsonb_strip_nulls(jsonb_build_object('severity', r.severity)) || r.labels, 'annotations', r.annotations,
+                   'alerts', CASE WHEN exclude_alerts THEN NULL ELSE COALESCE(a.alerts, '[]') END,
+                   'health', s.health, 'lastError', s.last_error, 'evaluationTime', COALESCE(s.duration, 0),
+                   'lastEvaluation', tsdb.api_time(s.last_evaluation), 'type', 'alerting')) AS rule
+          FROM tsdb.alert_rules r
+          JOIN tsdb.rule_status s ON s.rule_id = r.rule_id
+          LEFT JOIN LATERAL (
+               SELECT bool_or(a.state = 'firing') AS firing, bool_or(a.state = 'pending') AS pending,
+                      json_agg(tsdb.api_alert(a) ORDER BY a.labels) AS alerts
+                 FROM tsdb.alerts a WHERE a.rule_id = r.rule_id AND a.state IN ('pending', 'firing')) a ON true
+         WHERE r.tenant_id = current_setting('pgtsdb.tenant') AND r.status = 'ACTIVE' AND type <> 'record'
+    ),
+    groups AS (
+        SELECT json_build_object('name', 'every ' || seconds || 's', 'file', 'tsdb.alert_rules', 'rules', json_agg(rule ORDER BY rule_name),
+                   'interval', seconds, 'limit', 0, 'evaluationTime', COALESCE(sum(duration), 0),
+                   'lastEvaluation', tsdb.api_time(max(last_evaluation))) AS rule_group, seconds
+          FROM rules GROUP BY seconds
+    )
+    SELECT json_build_object('status', 'success', 'data', json_build_object(
+               'groups', COALESCE(json_agg(rule_group ORDER BY seconds), '[]')))
+      FROM groups
+$$;
+COMMENT ON FUNCTION tsdb.api_rules(text, boolean) IS
+    'answer of the Prometheus API: the active rules with their alerts, in one group for each evaluation interval; type may be alert or record';
+
+CREATE FUNCTION tsdb.api_targets(state text DEFAULT '', scrape_pool text DEFAULT '') RETURNS json
+    LANGUAGE sql VOLATILE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH active AS (
+        SELECT json_build_object(
+                   'discoveredLabels', jsonb_build_object('__address__', t.address, 'job', t.job_name), 'labels', t.labels,
+                   'scrapePool', t.job_name, 'scrapeUrl', t.scrape_url, 'globalUrl', t.scrape_url,
+                   'lastError', COALESCE(t.last_error, ''), 'lastScrape', tsdb.api_time(t.last_scrape),
+                   'lastScrapeDuration', COALESCE(t.last_scrape_duration, 0), 'health', t.health,
+                   'scrapeInterval', extract(epoch FROM t.scrape_interval)::float8 || 's',
+                   'scrapeTimeout', extract(epoch FROM least(t.scrape_interval, COALESCE(s.scrape_timeout, c.scrape_timeout,
+                                                             current_setting('pgtsdb.scrape_timeout')::interval)))::float8 || 's') AS target,
+               t.job_name, t.address
+          FROM tsdb.targets t
+          JOIN tsdb.scrape_targets s ON s.target_id = t.target_id
+          LEFT JOIN tsdb.scrape_configs c ON c.tenant_id = t.tenant_id AND c.job_name = t.job_name
+         WHERE t.tenant_id = current_setting('pgtsdb.tenant') AND t.health <> 'paused'
+           AND lower(state) IN ('', 'any', 'active') AND scrape_pool IN ('', t.job_name)
+    )
+    SELECT json_build_object('status', 'success', 'data', json_build_object(
+               'activeTargets', COALESCE(json_agg(target ORDER BY job_name, address), '[]'),
+               'droppedTargets', '[]'::json, 'droppedTargetCounts', '{}'::json))
+      FROM active
+$$;
+COMMENT ON FUNCTION tsdb.api_targets(text, text) IS
+    'answer of the Prometheus API: the targets that are scraped; state may be active, dropped or any, scrape_pool is the name of a job';
+
+CREATE FUNCTION tsdb.federate(matches text[]) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH newest AS (
+        SELECT DISTINCT ON (s.labels) s.labels, s.ts, s.value
+          FROM unnest(matches) m,
+               LATERAL tsdb.samples(m, now() - current_setting('pgtsdb.query_lookback')::interval, now()) s
+         ORDER BY s.labels, s.ts DESC
+    ),
+    lines AS (
+        SELECT n.labels->>'__name__' AS metric,
+               format('%s{%s} %s %s', CASE WHEN classic THEN n.labels->>'__name__' END, l.text,
+                      CASE n.value WHEN 'NaN' THEN 'NaN' WHEN 'Infinity' THEN '+Inf' WHEN '-Infinity' THEN '-Inf' ELSE n.value::text END,
+                      round(extract(epoch FROM n.ts) * 1000)) || E'\n' AS line
+          FROM newest n
+         CROSS JOIN LATERAL (SELECT n.labels->>'__name__' ~ '^[a-zA-Z_:][a-zA-Z0-9_:]*$' AS classic) c
+         CROSS JOIN LATERAL (
+               SELECT string_agg(CASE WHEN key = '__name__' THEN quoted
+                                      WHEN key ~ '^[a-zA-Z_][a-zA-Z0-9_]*$' THEN key || '=' || quoted
+                                      ELSE '"' || replace(replace(replace(key, '\', '\\'), E'\n', '\n'), '"', '\"') || '"=' || quoted END,
+                                 ',' ORDER BY key COLLATE "C") AS text
+                 FROM (SELECT key, '"' || replace(replace(replace(value, '\', '\\'), E'\n', '\n'), '"', '\"') || '"' AS quoted
+                         FROM jsonb_each_text('{"instance": ""}'::jsonb || n.labels)
+                        WHERE key <> '__name__' OR NOT classic) q) l
+         WHERE float8send(n.value) <> '\x7ff0000000000002' AND n.labels ? '__name__'
+    ),
+    families AS (
+        SELECT format(E'# TYPE %s untyped\n', CASE WHEN metric ~ '^[a-zA-Z_:][a-zA-Z0-9_:]*$' THEN metric
+                                                    ELSE '"' || replace(replace(replace(metric, '\', '\\'), E'\n', '\n'), '"', '\"') || '"' END)
+               || string_agg(line, '' ORDER BY line COLLATE "C") AS text, metric
+          FROM lines GROUP BY metric
+    )
+    SELECT COALESCE(string_agg(text, '' ORDER BY metric COLLATE "C"), '') FROM families
+$$;
+COMMENT ON FUNCTION tsdb.federate(text[]) IS
+    'the newest sample of each series that matches one of the selectors, in Prometheus text format, for a Prometheus that federates';
+
 -- ==== grants =========================================================================================
 
 GRANT USAGE ON SCHEMA tsdb TO PUBLIC;

@@ -20,6 +20,11 @@ int			pgtsdb_compaction_window;
 char	   *pgtsdb_databases;
 int			pgtsdb_empty_series_age;
 char	   *pgtsdb_external_url;
+char	   *pgtsdb_http_anonymous_role;
+char	   *pgtsdb_http_dsn;
+char	   *pgtsdb_http_listen;
+int			pgtsdb_ingest_max_age;
+int			pgtsdb_ingest_max_ahead;
 int			pgtsdb_launcher_interval;
 int			pgtsdb_max_chunk_span;
 int			pgtsdb_max_ingest_body;
@@ -86,6 +91,31 @@ pgtsdb_define_settings(void)
 							   "Address under which people reach this system, for the links in notifications.",
 							   NULL,
 							   &pgtsdb_external_url, "", PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomStringVariable("pgtsdb.http_anonymous_role",
+							   "Role of requests to the gateway that come without credentials.",
+							   "When empty, they are refused. The role of pgtsdb.http_dsn must be a member of it.",
+							   &pgtsdb_http_anonymous_role, "", PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomStringVariable("pgtsdb.http_dsn",
+							   "Connection string by which the gateway that the launcher starts reaches this server.",
+							   "When empty: role pgtsdb_gateway, the first of pgtsdb.databases, through a Unix-domain socket if there is one.",
+							   &pgtsdb_http_dsn, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
+
+	DefineCustomStringVariable("pgtsdb.http_listen",
+							   "Address and port of the gateway, which the launcher then starts.",
+							   "When empty, the launcher starts none.",
+							   &pgtsdb_http_listen, "", PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("pgtsdb.ingest_max_age",
+							"Samples older than this are refused by the ingest functions.",
+							"Zero means no limit. The gateway sets it for what it writes.",
+							&pgtsdb_ingest_max_age, 0, 0, INT_MAX, PGC_USERSET, GUC_UNIT_S, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("pgtsdb.ingest_max_ahead",
+							"Samples further in the future than this are refused by the ingest functions.",
+							"Zero means no limit. The gateway sets it for what it writes.",
+							&pgtsdb_ingest_max_ahead, 0, 0, INT_MAX, PGC_USERSET, GUC_UNIT_S, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("pgtsdb.launcher_interval",
 							"How often the launcher looks for new databases and for the extension in them.",

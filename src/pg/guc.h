@@ -15,6 +15,11 @@ extern int	pgtsdb_compaction_window;	/* minutes */
 extern char *pgtsdb_databases;
 extern int	pgtsdb_empty_series_age;	/* seconds */
 extern char *pgtsdb_external_url;
+extern char *pgtsdb_http_anonymous_role;
+extern char *pgtsdb_http_dsn;
+extern char *pgtsdb_http_listen;
+extern int	pgtsdb_ingest_max_age;	/* seconds, 0: no limit */
+extern int	pgtsdb_ingest_max_ahead;	/* seconds, 0: no limit */
 extern int	pgtsdb_launcher_interval;	/* milliseconds */
 extern int	pgtsdb_max_chunk_span;	/* minutes */
 extern int	pgtsdb_max_ingest_body; /* megabytes */

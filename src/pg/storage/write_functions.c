@@ -38,6 +38,7 @@ typedef struct Write
 } Write;
 
 static void begin_write(Write *write, uint64 identity);
+static void limit_times(PgtsdbIngestOptions *options);
 static void finish_write(Write *write);
 static void warn_of_losses(const PgtsdbIngestResult *result);
 static uint64 not_stored(const PgtsdbIngestResult *result);
@@ -121,11 +122,24 @@ begin_write(Write *write, uint64 identity)
 	PgtsdbIngestOptions options = {.tenant = tenant, .t_min = OLDEST_TIME, .t_max = NEWEST_TIME};
 	PgtsdbSender sender = {.identity = identity};
 
+	limit_times(&options);
 	memset(write, 0, sizeof(*write));
 	write->arena = pgtsdb_arena_create(CurrentMemoryContext, 0, NULL);
 	pgtsdb_act_as_owner(&write->caller);
 	write->ingest = pgtsdb_ingest_begin(&options);
 	pgtsdb_ingest_start_sender(write->ingest, &sender);
+}
+
+/* The settings are those of the session: of the gateway, say, and not of who imports old samples. */
+static void
+limit_times(PgtsdbIngestOptions *options)
+{
+	int64		now = pgtsdb_timestamp_to_ms(GetCurrentTimestamp());
+
+	if (pgtsdb_ingest_max_age > 0)
+		options->t_min = now - (int64) pgtsdb_ingest_max_age * 1000;
+	if (pgtsdb_ingest_max_ahead > 0)
+		options->t_max = now + (int64) pgtsdb_ingest_max_ahead * 1000;
 }
 
 static void
