@@ -20,6 +20,7 @@
 
 #define BACKLOG 1024
 #define WATCH_US 200000
+#define BIND_TRIES 15
 
 typedef enum Phase
 {
@@ -122,6 +123,12 @@ listen_on(const char *where)
 		exit(2);
 	}
 	socket = bind_first(addresses);
+	/* the gateway before this one may be just about to end */
+	for (int i = 0; socket < 0 && errno == EADDRINUSE && i < BIND_TRIES; i++)
+	{
+		usleep(WATCH_US);
+		socket = bind_first(addresses);
+	}
 	if (socket < 0)
 	{
 		gw_log("could not listen on \"%s\": %s", where, strerror(errno));
@@ -159,6 +166,7 @@ bind_first(struct addrinfo *addresses)
 	{
 		int			yes = 1;
 		int			no = 0;
+		int			problem;
 		int			fd = socket(address->ai_family, address->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, address->ai_protocol);
 
 		if (fd < 0)
@@ -168,7 +176,9 @@ bind_first(struct addrinfo *addresses)
 			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
 		if (bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
 			return fd;
+		problem = errno;
 		close(fd);
+		errno = problem;
 	}
 	return -1;
 }

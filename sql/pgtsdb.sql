@@ -806,7 +806,7 @@ COMMENT ON FUNCTION tsdb.worker_statistics() IS 'the workers of all databases, a
 
 CREATE VIEW tsdb.worker_status AS SELECT * FROM tsdb.worker_statistics();
 COMMENT ON VIEW tsdb.worker_status IS 'what the workers do: heartbeats, units of work, errors; empty unless pgtsdb is in shared_preload_libraries';
-COMMENT ON COLUMN tsdb.worker_status.database IS 'null for the launcher, which serves all';
+COMMENT ON COLUMN tsdb.worker_status.database IS 'null for the launcher and the gateway, which serve all';
 COMMENT ON COLUMN tsdb.worker_status.slot IS 'number among the workers of its kind in the database';
 COMMENT ON COLUMN tsdb.worker_status.state IS 'starting, idle, working or waiting to restart';
 COMMENT ON COLUMN tsdb.worker_status.last_heartbeat IS 'at most a second old, or two, unless the worker is in the middle of a unit of work';

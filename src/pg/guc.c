@@ -23,6 +23,7 @@ char	   *pgtsdb_external_url;
 char	   *pgtsdb_http_anonymous_role;
 char	   *pgtsdb_http_dsn;
 char	   *pgtsdb_http_listen;
+char	   *pgtsdb_http_options;
 int			pgtsdb_ingest_max_age;
 int			pgtsdb_ingest_max_ahead;
 int			pgtsdb_launcher_interval;
@@ -106,6 +107,11 @@ pgtsdb_define_settings(void)
 							   "Address and port of the gateway, which the launcher then starts.",
 							   "When empty, the launcher starts none.",
 							   &pgtsdb_http_listen, "", PGC_SIGHUP, 0, NULL, NULL, NULL);
+
+	DefineCustomStringVariable("pgtsdb.http_options",
+							   "Further options of the gateway that the launcher starts, separated by spaces.",
+							   "As on its command line, for instance --read-connections=16.",
+							   &pgtsdb_http_options, "", PGC_SIGHUP, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("pgtsdb.ingest_max_age",
 							"Samples older than this are refused by the ingest functions.",

@@ -18,6 +18,7 @@ extern char *pgtsdb_external_url;
 extern char *pgtsdb_http_anonymous_role;
 extern char *pgtsdb_http_dsn;
 extern char *pgtsdb_http_listen;
+extern char *pgtsdb_http_options;
 extern int	pgtsdb_ingest_max_age;	/* seconds, 0: no limit */
 extern int	pgtsdb_ingest_max_ahead;	/* seconds, 0: no limit */
 extern int	pgtsdb_launcher_interval;	/* milliseconds */

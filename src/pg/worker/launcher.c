@@ -120,6 +120,7 @@ pgtsdb_launcher_main(Datum main_arg)
 	DatabaseList *list = MemoryContextAllocZero(worker->context, sizeof(DatabaseList));
 	TimestampTz list_due = 0;
 
+	pgtsdb_gateway_init();
 	for (;;)
 	{
 		TimestampTz now = GetCurrentTimestamp();
@@ -134,6 +135,7 @@ pgtsdb_launcher_main(Datum main_arg)
 		for (int i = 0; i < PGTSDB_MAX_DATABASES; i++)
 			if (OidIsValid(pgtsdb_worker_shared->databases[i].oid))
 				tend_database(&pgtsdb_worker_shared->databases[i], now);
+		pgtsdb_gateway_tend();
 
 		/* The end of a worker sets our latch; a restart that waits for its time is at most this late. */
 		if (pgtsdb_worker_wait(worker, Min(pgtsdb_launcher_interval, pgtsdb_worker_restart_interval)))

@@ -167,6 +167,8 @@ pgtsdb_worker_kind_name(PgtsdbWorkerKind kind)
 			return "ruler";
 		case PGTSDB_WORKER_NOTIFIER:
 			return "notifier";
+		case PGTSDB_WORKER_GATEWAY:
+			return "gateway";
 	}
 	return "unknown";
 }

@@ -42,10 +42,11 @@ typedef enum PgtsdbWorkerKind
 	PGTSDB_WORKER_SCRAPER,
 	PGTSDB_WORKER_COMPACTOR,
 	PGTSDB_WORKER_RULER,
-	PGTSDB_WORKER_NOTIFIER
+	PGTSDB_WORKER_NOTIFIER,
+	PGTSDB_WORKER_GATEWAY		/* a program of its own, not a process of the server */
 } PgtsdbWorkerKind;
 
-#define PGTSDB_WORKER_KINDS (PGTSDB_WORKER_NOTIFIER + 1)
+#define PGTSDB_WORKER_KINDS (PGTSDB_WORKER_GATEWAY + 1)
 
 /*
  * Written to shared memory by the postmaster's pgtsdb.so and compared by every
@@ -53,7 +54,7 @@ typedef enum PgtsdbWorkerKind
  * running server must not meet structures it does not know.  Raise the number whenever
  * a structure in shared memory changes.
  */
-#define PGTSDB_SHARED_LAYOUT 1
+#define PGTSDB_SHARED_LAYOUT 2
 #define PGTSDB_BUILD_ID (((uint64) PGTSDB_BUILT_FOR << 32) | PGTSDB_SHARED_LAYOUT)
 
 /* ---- the life of a worker (worker.c) ---- */

@@ -101,5 +101,10 @@ extern void pgtsdb_worker_count_error(PgtsdbWorkerSlot *slot, const char *messag
 extern void pgtsdb_worker_report_database(PgtsdbDatabaseState state);
 extern const char *pgtsdb_worker_kind_name(PgtsdbWorkerKind kind);
 
+/* gateway.c */
+
+/* Once in the launcher, and then each time it wakes. */
+extern void pgtsdb_gateway_init(void);
+extern void pgtsdb_gateway_tend(void);
 
 #endif							/* PGTSDB_WORKER_INTERNAL_H */
