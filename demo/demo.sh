@@ -87,6 +87,7 @@ ports() {
     pg_port=$(port postgres 5499)
     node_port=$(port node 19100)
     hook_port=$(port webhook 19093)
+    http_port=$(port gateway 19090)
     conninfo="host=127.0.0.1 port=$pg_port user=postgres dbname=postgres passfile=$work/pgpass"
 }
 
@@ -119,7 +120,9 @@ start_server() {
     if [ ! -s "$work/run/data/PG_VERSION" ]; then
         # Other users of this machine shall not be its superuser.
         od -An -N12 -tx1 /dev/urandom | tr -d ' \n' > "$work/password"
-        echo "127.0.0.1:$pg_port:*:postgres:$(cat "$work/password")" > "$work/pgpass"
+        for role in postgres pgtsdb_gateway; do
+            echo "127.0.0.1:$pg_port:*:$role:$(cat "$work/password")"
+        done > "$work/pgpass"
         chmod 600 "$work/password" "$work/pgpass"
         give_to_user "$work/password" "$work/pgpass"
         as_user "$bindir/initdb" -D "$work/run/data" -A scram-sha-256 --pwfile="$work/password" -U postgres --no-locale -E UTF8 >/dev/null
@@ -128,6 +131,9 @@ start_server() {
 # pgtsdb
 shared_preload_libraries = 'pgtsdb'
 pgtsdb.databases = 'postgres'
+pgtsdb.http_listen = '127.0.0.1:$http_port'
+pgtsdb.http_anonymous_role = 'agent'
+pgtsdb.http_dsn = 'host=127.0.0.1 port=$pg_port dbname=postgres user=pgtsdb_gateway passfile=$work/pgpass'
 listen_addresses = '127.0.0.1'
 port = $pg_port
 unix_socket_directories = ''
@@ -161,7 +167,7 @@ start() {
     step "1. packages and build"
     bash scripts/packages.sh
     make -s -j2 PG_CONFIG="$pg_config"
-    say "  $(ls pgtsdb.so pgtsdb_scraper.so | paste -sd' ')"
+    say "  $(ls pgtsdb.so pgtsdb_scraper.so pgtsdb-gateway | paste -sd' ')"
     step "2. a cluster of its own"
     make_folders
     start_server

@@ -8,7 +8,7 @@ burn() {
 tour_extension() {
     step "4. the extension"
     show 'CREATE EXTENSION IF NOT EXISTS pgtsdb'
-    wait_for 60 "all workers" "SELECT count(*) >= 5 FROM tsdb.worker_status WHERE pid IS NOT NULL"
+    wait_for 60 "all workers" "SELECT count(*) >= 6 FROM tsdb.worker_status WHERE pid IS NOT NULL"
     show "SELECT worker, database, pid, state FROM tsdb.worker_status ORDER BY worker"
 }
 
@@ -38,6 +38,27 @@ tour_promql() {
     plot 'rate(pg_stat_wal_wal_bytes[5s])' 60 "'WAL bytes'"
 }
 
+# gateway_roles: who the gateway is, and who comes without credentials.
+gateway_roles() {
+    sql "DO \$\$ BEGIN
+           CREATE ROLE pgtsdb_gateway LOGIN PASSWORD '$(cat "$work/password")';
+         EXCEPTION WHEN duplicate_object THEN NULL; END \$\$"
+    show "DO 'BEGIN CREATE ROLE agent; EXCEPTION WHEN duplicate_object THEN NULL; END'"
+    show "GRANT agent TO pgtsdb_gateway"
+    show "INSERT INTO tsdb.tenant_members (role_name, tenant_id, may_write) VALUES ('agent', 'default', true)
+ON CONFLICT DO NOTHING"
+    show "GRANT EXECUTE ON FUNCTION tsdb.remote_write, tsdb.push TO agent"
+}
+
+tour_http() {
+    step "7. HTTP: a Prometheus for Grafana"
+    gateway_roles
+    say "  http://127.0.0.1:$http_port/api/v1/query?query=up"
+    perl -MHTTP::Tiny -e 'my $answer; for (1 .. 100) { $answer = HTTP::Tiny->new->get($ARGV[0]); last if $answer->{success};
+        select undef, undef, undef, 0.1 } die "$answer->{status}\n" unless $answer->{success}; print "    $answer->{content}\n"' \
+        "http://127.0.0.1:$http_port/api/v1/query?query=up"
+}
+
 notifications() { wc -l < "$work/log/notifications"; }
 
 # notification N STATUS: waits for a message beyond the N that were there, of that status, and prints it.
@@ -61,7 +82,7 @@ alert_states() {
 
 tour_alert() {
     local known
-    step "7. an alert: a row is a rule"
+    step "8. an alert: a row is a rule"
     show "INSERT INTO tsdb.receivers (receiver_name, webhook_url) VALUES ('demo', 'http://127.0.0.1:$hook_port/')
 ON CONFLICT DO NOTHING"
     show "INSERT INTO tsdb.routes (receiver_name, group_wait, group_interval) VALUES ('demo', '1 second', '3 seconds')
@@ -85,7 +106,7 @@ SELECT 'ExporterDown', 'up{job=\"node\"} == 0', '5 seconds', '1 second', 'page',
 }
 
 tour_end() {
-    step "8. it goes on running"
+    step "9. it goes on running"
     cat <<END
   psql "$(demo_uri)"
 
@@ -93,6 +114,8 @@ tour_end() {
   SELECT * FROM tsdb.promql('rate(node_disk_written_bytes_total[1m])', now() - interval '5 min', now(), '15 s');
   SELECT tsdb.api_query('topk(3, node_filesystem_avail_bytes)', now());
   SELECT * FROM tsdb.worker_status;
+
+  http://127.0.0.1:$http_port is a Prometheus: for Grafana's data source, for remote_write, for promtool.
 
   Notifications: $work/log/notifications      Server log: $work/log/postgres.log
   'make demo' again shows the same on the running system; 'make demo-stop' ends it and removes all of it.
@@ -103,6 +126,7 @@ tour() {
     tour_extension
     tour_scraping
     tour_promql
+    tour_http
     tour_alert
     tour_end
 }

@@ -1,4 +1,4 @@
-# The pure core without a server: unit tests, replay of the fuzz corpora, fuzzing.
+# The pure core, and the parsers of the gateway, without a server: unit tests, replay of the fuzz corpora, fuzzing.
 #
 # The core is compiled a second time, into build/unit, as strict C11 under the address and undefined
 # behaviour sanitizers and without the -fwrapv and -fno-strict-aliasing that the server is built with.
@@ -7,14 +7,16 @@
 
 UNIT_DIR = build/unit
 UNIT_CORE = $(wildcard src/core/*/*.c)
+UNIT_GATEWAY = $(wildcard gateway/parse/*.c)
 UNIT_TESTS = $(sort $(wildcard test/unit/*.c))
 UNIT_ROOMS = $(patsubst test/unit/test_%.c,%,$(filter test/unit/test_%,$(UNIT_TESTS)))
 FUZZ_FORMATS = $(sort $(patsubst test/fuzz/fuzz_%.c,%,$(wildcard test/fuzz/fuzz_*.c)))
 
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-UNIT_CFLAGS = -g -O1 $(WARNINGS) -ffp-contract=off $(SANITIZE) -Isrc -MMD -MP
-UNIT_LIBS = -lsnappy -lpcre2-8 -lm
+UNIT_CFLAGS = -g -O1 $(WARNINGS) -ffp-contract=off $(SANITIZE) -Isrc -I. -MMD -MP
+UNIT_LIBS = -lsnappy -lpcre2-8 -lz -lm
 UNIT_CORE_OBJS = $(UNIT_CORE:%.c=$(UNIT_DIR)/%.o)
+UNIT_GATEWAY_OBJS = $(UNIT_GATEWAY:%.c=$(UNIT_DIR)/%.o)
 UNIT_TEST_OBJS = $(UNIT_TESTS:%.c=$(UNIT_DIR)/%.o)
 FUZZ_REPLAYS = $(FUZZ_FORMATS:%=$(UNIT_DIR)/fuzz_%)
 
@@ -24,10 +26,10 @@ unit: $(UNIT_DIR)/unit $(FUZZ_REPLAYS)
 		{ echo "a corpus without a target: $$format"; exit 1; }; done
 	@for format in $(FUZZ_FORMATS); do $(UNIT_DIR)/fuzz_$$format test/fuzz/corpus/$$format || exit 1; done
 
-$(UNIT_DIR)/unit: $(UNIT_TEST_OBJS) $(UNIT_DIR)/libcore.a
+$(UNIT_DIR)/unit: $(UNIT_TEST_OBJS) $(UNIT_DIR)/libcore.a $(UNIT_DIR)/libgateway.a
 	gcc $(SANITIZE) -o $@ $^ $$(pkg-config --libs check) $(UNIT_LIBS)
 
-$(UNIT_DIR)/fuzz_%: $(UNIT_DIR)/test/fuzz/fuzz_%.o $(UNIT_DIR)/test/fuzz/replay.o $(UNIT_DIR)/libcore.a
+$(UNIT_DIR)/fuzz_%: $(UNIT_DIR)/test/fuzz/fuzz_%.o $(UNIT_DIR)/test/fuzz/replay.o $(UNIT_DIR)/libcore.a $(UNIT_DIR)/libgateway.a
 	gcc $(SANITIZE) -o $@ $^ $(UNIT_LIBS)
 
 # Runs PromQL test scripts in memory: build/unit/promqlscript test/promql/*.test
@@ -38,13 +40,20 @@ $(UNIT_DIR)/promqlscript: $(UNIT_DIR)/test/promql/promqlscript.o \
 $(UNIT_DIR)/libcore.a: $(UNIT_CORE_OBJS)
 	rm -f $@ && ar rcs $@ $^
 
+$(UNIT_DIR)/libgateway.a: $(UNIT_GATEWAY_OBJS)
+	rm -f $@ && ar rcs $@ $^
+
+$(UNIT_DIR)/gateway/%.o: gateway/%.c
+	@mkdir -p $(@D)
+	gcc -std=gnu11 -D_GNU_SOURCE $(UNIT_CFLAGS) -c -o $@ $<
+
 $(UNIT_DIR)/src/%.o: src/%.c
 	@mkdir -p $(@D)
 	gcc -std=c11 $(UNIT_CFLAGS) -c -o $@ $<
 
 $(UNIT_DIR)/test/%.o: test/%.c
 	@mkdir -p $(@D)
-	gcc -std=gnu11 $(UNIT_CFLAGS) -I$(UNIT_DIR) -Itest -c -o $@ $<
+	gcc -std=gnu11 -D_GNU_SOURCE $(UNIT_CFLAGS) -I$(UNIT_DIR) -Itest -c -o $@ $<
 
 # The list of suites for main.c, rewritten only when a suite comes or goes.
 $(UNIT_DIR)/test/unit/main.o: $(UNIT_DIR)/suites.inc
@@ -55,7 +64,7 @@ $(UNIT_DIR)/suites.inc: unit-always
 .PHONY: unit-always
 .PRECIOUS: $(UNIT_DIR)/test/fuzz/%.o
 
--include $(UNIT_CORE_OBJS:.o=.d) $(UNIT_TEST_OBJS:.o=.d) $(wildcard $(UNIT_DIR)/test/fuzz/*.d)
+-include $(UNIT_CORE_OBJS:.o=.d) $(UNIT_GATEWAY_OBJS:.o=.d) $(UNIT_TEST_OBJS:.o=.d) $(wildcard $(UNIT_DIR)/test/fuzz/*.d)
 
 # ---- fuzzing with libFuzzer (needs clang): new inputs stay in build/fuzz/<format> ----
 
@@ -70,7 +79,7 @@ fuzz: $(FUZZ_FORMATS:%=$(FUZZ_DIR)/fuzz_%)
 			-artifact_prefix=$(FUZZ_DIR)/$$format- $(FUZZ_DIR)/$$format test/fuzz/corpus/$$format || exit 1; \
 	done
 
-$(FUZZ_DIR)/fuzz_%: test/fuzz/fuzz_%.c $(UNIT_CORE) $(wildcard src/core/*/*.h)
+$(FUZZ_DIR)/fuzz_%: test/fuzz/fuzz_%.c $(UNIT_CORE) $(UNIT_GATEWAY) $(wildcard src/core/*/*.h gateway/parse/*.h)
 	@mkdir -p $(@D)
-	clang -std=gnu11 -g -O1 -ffp-contract=off -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-		-Isrc -o $@ $< $(UNIT_CORE) $(UNIT_LIBS)
+	clang -std=gnu11 -D_GNU_SOURCE -g -O1 -ffp-contract=off -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+		-Isrc -I. -o $@ $< $(UNIT_CORE) $(UNIT_GATEWAY) $(UNIT_LIBS)
