@@ -68,6 +68,7 @@ static const struct
 
 static void read_environment(int option);
 static void set(int option, const char *text, const char *source);
+static void copy_text(char **where, const char *text);
 static int64_t in_range(int option, int64_t number, const char *text, const char *source);
 static bool parse_size(const char *text, int64_t *bytes);
 static void refuse(const char *format, const char *a, const char *b) __attribute__((noreturn, format(printf, 1, 0)));
@@ -125,8 +126,7 @@ set(int option, const char *text, const char *source)
 	{
 		case TEXT:
 		case SECRET:
-			free(*(char **) table[option].value);
-			*(char **) table[option].value = gw_strndup(text, strlen(text));
+			copy_text(table[option].value, text);
 			break;
 		case NUMBER:
 			if (!parse_size(text, &number) || !isdigit((unsigned char) text[strlen(text) - 1]))
@@ -149,6 +149,15 @@ set(int option, const char *text, const char *source)
 			*(int64_t *) table[option].value = in_range(option, number, text, source);
 			break;
 	}
+}
+
+static void
+copy_text(char **where, const char *text)
+{
+	char	   *copy = gw_strndup(text, strlen(text));
+
+	free(*where);
+	*where = copy;
 }
 
 static int64_t
@@ -207,9 +216,9 @@ check(void)
 	if (*gw_options.write_dsn == '\0' && *gw_options.read_dsn == '\0')
 		refuse("no database: give --write-dsn, --read-dsn or both%s%s", "", "");
 	if (*gw_options.write_dsn == '\0')
-		gw_options.write_dsn = gw_strndup(gw_options.read_dsn, strlen(gw_options.read_dsn));
+		copy_text(&gw_options.write_dsn, gw_options.read_dsn);
 	if (*gw_options.read_dsn == '\0')
-		gw_options.read_dsn = gw_strndup(gw_options.write_dsn, strlen(gw_options.write_dsn));
+		copy_text(&gw_options.read_dsn, gw_options.write_dsn);
 	if ((*gw_options.tls_cert == '\0') != (*gw_options.tls_key == '\0'))
 		refuse("--tls-cert and --tls-key go together%s%s", "", "");
 	if (strcmp(gw_options.anonymous_role, "none") == 0)

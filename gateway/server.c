@@ -62,7 +62,7 @@ static void take_connection(void *arg, struct MHD_Connection *connection, void *
 static enum MHD_Result take_request(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
 									const char *version, const char *upload, size_t *upload_size, void **request);
 static void take_end(void *arg, struct MHD_Connection *connection, void **request, enum MHD_RequestTerminationCode why);
-static void dispatch(GwRequest *request);
+static bool dispatch(GwRequest *request);
 static enum MHD_Result send_answer(GwRequest *request);
 static void enter_phase(struct MHD_Connection *connection, Phase phase);
 static bool wait_for_requests(int timeout_ms);
@@ -359,22 +359,23 @@ take_request(void *arg, struct MHD_Connection *connection, const char *url, cons
 		*upload_size = 0;
 		return taken ? MHD_YES : MHD_NO;
 	}
-	if (!request->complete)
-		dispatch(request);
-	return request->status != 0 && request->response != NULL ? send_answer(request) : MHD_YES;
+	if (!request->complete && !dispatch(request))
+		return MHD_YES;
+	return request->response != NULL ? send_answer(request) : MHD_YES;
 }
 
-static void
+/* False: it has been given to a worker, and may be looked at again when that has resumed the connection. */
+static bool
 dispatch(GwRequest *request)
 {
 	gw_request_complete(request);
 	if (request->status != 0)
-		return;
+		return true;
 	enter_phase(request->connection, WORKING);
-	if (request->route->runs_on == GW_LOCAL)
-		request->route->handle(request, NULL);
-	else
-		gw_pool_submit(request->route->runs_on == GW_READS ? gw_reads : gw_writes, request);
+	if (request->route->runs_on != GW_LOCAL)
+		return !gw_pool_submit(request->route->runs_on == GW_READS ? gw_reads : gw_writes, request);
+	request->route->handle(request, NULL);
+	return true;
 }
 
 static enum MHD_Result

@@ -15,7 +15,7 @@ static int	hex_digit(char c);
 const char *
 gw_parameters_add(GwParameters *parameters, const char *text, size_t len)
 {
-	const char *end = text + len;
+	const char *end = len > 0 ? text + len : text;
 
 	while (text < end)
 	{
