@@ -213,6 +213,7 @@ typedef enum GwStatement
 	GW_SQL_RULES,
 	GW_SQL_ALERTS,
 	GW_SQL_TARGETS,
+	GW_SQL_SCRAPE_POOLS,
 	GW_SQL_FORMAT_QUERY,
 	GW_SQL_PARSE_QUERY,
 	GW_SQL_STATUS_TSDB,
@@ -344,6 +345,7 @@ extern void gw_handle_metadata(GwRequest *request, GwSession *session);
 extern void gw_handle_rules(GwRequest *request, GwSession *session);
 extern void gw_handle_alerts(GwRequest *request, GwSession *session);
 extern void gw_handle_targets(GwRequest *request, GwSession *session);
+extern void gw_handle_scrape_pools(GwRequest *request, GwSession *session);
 extern void gw_handle_format_query(GwRequest *request, GwSession *session);
 extern void gw_handle_parse_query(GwRequest *request, GwSession *session);
 extern void gw_handle_federate(GwRequest *request, GwSession *session);
@@ -363,6 +365,7 @@ extern void gw_handle_config(GwRequest *request, GwSession *session);
 extern void gw_handle_flags(GwRequest *request, GwSession *session);
 extern void gw_handle_status_tsdb(GwRequest *request, GwSession *session);
 extern void gw_handle_status_blocks(GwRequest *request, GwSession *session);
+extern void gw_handle_alertmanagers(GwRequest *request, GwSession *session);
 extern void gw_handle_walreplay(GwRequest *request, GwSession *session);
 
 #endif							/* GW_GATEWAY_H */

@@ -5,10 +5,13 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "gateway/gateway.h"
 
 int64_t		gw_started;
+
+static void raise_file_limit(void);
 
 int
 main(int argc, char **argv)
@@ -18,6 +21,7 @@ main(int argc, char **argv)
 
 	gw_read_options(argc, argv);
 	gw_read_tokens();
+	raise_file_limit();
 	gw_started = gw_wall_ms();
 
 	/* Blocked in all threads: the one below takes them. */
@@ -37,4 +41,16 @@ main(int argc, char **argv)
 	gw_server_stop();
 	gw_log("stopped");
 	return 0;
+}
+
+/* The usual soft limit is 1024; each connection of a client or to the database is one. */
+static void
+raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }

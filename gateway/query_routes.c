@@ -227,6 +227,14 @@ gw_handle_targets(GwRequest *request, GwSession *session)
 	run_and_answer(request, session, GW_SQL_TARGETS, &arguments);
 }
 
+void
+gw_handle_scrape_pools(GwRequest *request, GwSession *session)
+{
+	GwArguments arguments = {0};
+
+	run_and_answer(request, session, GW_SQL_SCRAPE_POOLS, &arguments);
+}
+
 /* ---- the text of a query ---- */
 
 void

@@ -111,6 +111,8 @@ answer(GwRequest *request, unsigned status, const char *content_type, char *data
 		add_header(request, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
 	if (gzip)
 		add_header(request, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
+	if (len > 0)
+		add_header(request, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT_ENCODING);
 	gw_count_bytes(0, (int64_t) len);
 	add_common_headers(request);
 }

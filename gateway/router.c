@@ -22,6 +22,8 @@ const GwRoute gw_routes[] = {
 	{API "/rules", GW_GET, GW_CORS, GW_READS, gw_handle_rules},
 	{API "/alerts", GW_GET, GW_CORS, GW_READS, gw_handle_alerts},
 	{API "/targets", GW_GET, GW_CORS, GW_READS, gw_handle_targets},
+	{API "/scrape_pools", GW_GET, GW_CORS, GW_READS, gw_handle_scrape_pools},
+	{API "/alertmanagers", GW_GET, GW_CORS, GW_LOCAL, gw_handle_alertmanagers},
 	{API "/format_query", BOTH, GW_CORS, GW_READS, gw_handle_format_query},
 	{API "/parse_query", BOTH, GW_CORS, GW_READS, gw_handle_parse_query},
 	{API "/status/buildinfo", GW_GET, GW_CORS | GW_OPEN, GW_LOCAL, gw_handle_buildinfo},

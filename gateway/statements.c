@@ -53,6 +53,7 @@ const GwSql gw_sql[GW_STATEMENTS] = {
 	[GW_SQL_RULES] = {"SELECT tsdb.api_rules($1, $2)", 2, {TEXT, BOOL}},
 	[GW_SQL_ALERTS] = {"SELECT tsdb.api_alerts()", 0, {0}},
 	[GW_SQL_TARGETS] = {"SELECT tsdb.api_targets($1, $2)", 2, {TEXT, TEXT}},
+	[GW_SQL_SCRAPE_POOLS] = {"SELECT tsdb.api_scrape_pools()", 0, {0}},
 	[GW_SQL_FORMAT_QUERY] = {"SELECT tsdb.api_format_query($1)", 1, {TEXT}},
 	[GW_SQL_PARSE_QUERY] = {"SELECT tsdb.api_parse_query($1)", 1, {TEXT}},
 	[GW_SQL_STATUS_TSDB] = {"SELECT tsdb.api_status_tsdb($1)", 1, {INT4}},

@@ -96,6 +96,13 @@ gw_handle_flags(GwRequest *request, GwSession *session)
 	gw_respond(request, MHD_HTTP_OK, "application/json", &body);
 }
 
+/* Notifications go to receivers, not through an Alertmanager. */
+void
+gw_handle_alertmanagers(GwRequest *request, GwSession *session)
+{
+	gw_respond_json(request, "{\"status\":\"success\",\"data\":{\"activeAlertmanagers\":[],\"droppedAlertmanagers\":[]}}");
+}
+
 /* There are no blocks, and no log is replayed before the database answers. */
 void
 gw_handle_status_blocks(GwRequest *request, GwSession *session)

@@ -996,6 +996,15 @@ $$;
 COMMENT ON FUNCTION tsdb.api_targets(text, text) IS
     'answer of the Prometheus API: the targets that are scraped; state may be active, dropped or any, scrape_pool is the name of a job';
 
+CREATE FUNCTION tsdb.api_scrape_pools() RETURNS json
+    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT json_build_object('status', 'success', 'data', json_build_object(
+               'scrapePools', COALESCE(json_agg(DISTINCT job_name), '[]')))
+      FROM (SELECT job_name COLLATE "C" AS job_name FROM tsdb.scrape_targets WHERE tenant_id = current_setting('pgtsdb.tenant')) t
+$$;
+COMMENT ON FUNCTION tsdb.api_scrape_pools() IS 'answer of the Prometheus API: the names of the jobs that have targets';
+
 CREATE FUNCTION tsdb.federate(matches text[]) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$

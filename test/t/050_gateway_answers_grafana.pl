@@ -152,6 +152,8 @@ is($gateway->get('/api/v1/rules?type=x')->{status}, 400, 'no other kind');
 my $target = $gateway->get('/api/v1/targets?state=active')->{json}{data}{activeTargets}[0];
 is_deeply([ @$target{qw(scrapePool scrapeUrl scrapeInterval scrapeTimeout)} ],
 	[ 'api', 'http://127.0.0.1:1/metrics', '60s', '10s' ], 'a target');
+success('the pools', '/api/v1/scrape_pools', { scrapePools => [ 'api' ] });
+success('Alertmanagers', '/api/v1/alertmanagers', { activeAlertmanagers => [], droppedAlertmanagers => [] });
 is_deeply($gateway->get('/api/v1/targets?state=dropped')->{json}{data}{activeTargets}, [], 'of which none is dropped');
 
 is($node->safe_psql('postgres', q{SELECT string_agg(tsdb.api_value(v), ' ' ORDER BY n) FROM unnest('{0,1,-1,100,0.00123,1e-7,1.5e300,123.456,NaN,Infinity,-Infinity}'::float8[])
