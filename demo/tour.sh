@@ -47,7 +47,7 @@ gateway_roles() {
     show "GRANT agent TO pgtsdb_gateway"
     show "INSERT INTO tsdb.tenant_members (role_name, tenant_id, may_write) VALUES ('agent', 'default', true)
 ON CONFLICT DO NOTHING"
-    show "GRANT EXECUTE ON FUNCTION tsdb.remote_write, tsdb.push TO agent"
+    show "GRANT EXECUTE ON FUNCTION tsdb.remote_write, tsdb.remote_write_v2, tsdb.push TO agent"
 }
 
 tour_http() {

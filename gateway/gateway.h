@@ -188,6 +188,8 @@ extern void gw_respond_json(GwRequest *request, const char *format, ...) __attri
 extern void gw_fail(GwRequest *request, GwProblem problem, const char *format, ...) __attribute__((format(printf, 3, 4)));
 extern void gw_fail_parameter(GwRequest *request, const char *parameter, const char *format, ...)
 			__attribute__((format(printf, 3, 4)));
+/* To the answer that has been made. */
+extern void gw_add_header(GwRequest *request, const char *name, const char *value);
 /* HTTP status of an errorType of the Prometheus API. */
 extern unsigned gw_status_of_type(const char *type, size_t len);
 
@@ -219,6 +221,7 @@ typedef enum GwStatement
 	GW_SQL_STATUS_TSDB,
 	GW_SQL_FEDERATE,
 	GW_SQL_REMOTE_WRITE,
+	GW_SQL_REMOTE_WRITE_2,
 	GW_SQL_PUSH,
 	GW_SQL_DELETE_SERIES,
 	GW_STATEMENTS

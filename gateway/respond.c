@@ -42,7 +42,6 @@ static const struct
 static void answer(GwRequest *request, unsigned status, const char *content_type, char *data, size_t len,
 				   MHD_ContentReaderFreeCallback release, void *owner);
 static bool compress_body(const char *data, size_t len, GwBuffer *out);
-static void add_header(GwRequest *request, const char *name, const char *value);
 static void add_common_headers(GwRequest *request);
 static void free_result(void *result);
 static char *format_message(const char *format, va_list args);
@@ -108,11 +107,11 @@ answer(GwRequest *request, unsigned status, const char *content_type, char *data
 	if (request->response == NULL)
 		abort();
 	if (content_type != NULL)
-		add_header(request, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
+		gw_add_header(request, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
 	if (gzip)
-		add_header(request, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
+		gw_add_header(request, MHD_HTTP_HEADER_CONTENT_ENCODING, "gzip");
 	if (len > 0)
-		add_header(request, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT_ENCODING);
+		gw_add_header(request, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ACCEPT_ENCODING);
 	gw_count_bytes(0, (int64_t) len);
 	add_common_headers(request);
 }
@@ -139,8 +138,8 @@ compress_body(const char *data, size_t len, GwBuffer *out)
 	return false;
 }
 
-static void
-add_header(GwRequest *request, const char *name, const char *value)
+void
+gw_add_header(GwRequest *request, const char *name, const char *value)
 {
 	MHD_add_response_header(request->response, name, value);
 }
@@ -149,18 +148,18 @@ static void
 add_common_headers(GwRequest *request)
 {
 	if (request->status == MHD_HTTP_SERVICE_UNAVAILABLE)
-		add_header(request, MHD_HTTP_HEADER_RETRY_AFTER, RETRY_AFTER_SECONDS);
+		gw_add_header(request, MHD_HTTP_HEADER_RETRY_AFTER, RETRY_AFTER_SECONDS);
 	if (request->status == MHD_HTTP_UNAUTHORIZED)
-		add_header(request, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Basic realm=\"pgtsdb\", charset=\"UTF-8\"");
+		gw_add_header(request, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Basic realm=\"pgtsdb\", charset=\"UTF-8\"");
 	if (request->route == NULL || !(request->route->flags & GW_CORS) || *gw_options.cors_origin == '\0')
 		return;
-	add_header(request, MHD_HTTP_HEADER_VARY, "Origin");
+	gw_add_header(request, MHD_HTTP_HEADER_VARY, "Origin");
 	if (request->origin == NULL)
 		return;
-	add_header(request, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_ORIGIN, gw_options.cors_origin);
-	add_header(request, "Access-Control-Allow-Headers", "Accept, Authorization, Content-Type, Origin, X-Scope-OrgID, X-Tenant-ID");
-	add_header(request, "Access-Control-Allow-Methods", "GET, POST, OPTIONS");
-	add_header(request, "Access-Control-Expose-Headers", "Date");
+	gw_add_header(request, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_ORIGIN, gw_options.cors_origin);
+	gw_add_header(request, "Access-Control-Allow-Headers", "Accept, Authorization, Content-Type, Origin, X-Scope-OrgID, X-Tenant-ID");
+	gw_add_header(request, "Access-Control-Allow-Methods", "GET, POST, OPTIONS");
+	gw_add_header(request, "Access-Control-Expose-Headers", "Date");
 }
 
 /* ---- failures ---- */

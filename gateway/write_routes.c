@@ -7,19 +7,22 @@
 
 #include "gateway/gateway.h"
 
+static void add_written(GwRequest *request, const PGresult *result);
+
 /*
- * Remote write 1.0.  What cannot be stored does not keep the rest out; the function tells of it by a warning, and the sender by
- * a 400, which it does not repeat.
+ * Remote write, both versions.  What cannot be stored does not keep the rest out; the function tells of it by a warning, and
+ * the sender by a 400, which it does not repeat.
  */
 void
 gw_handle_write(GwRequest *request, GwSession *session)
 {
+	GwWriteFormat format = gw_write_format(request->content_type);
 	GwArguments arguments = {0};
 	PGresult   *result;
 
-	if (gw_write_format(request->content_type) != GW_REMOTE_WRITE_1)
+	if (format == GW_UNKNOWN_FORMAT)
 	{
-		gw_fail(request, GW_MEDIA_TYPE, "content type is not application/x-protobuf with message prometheus.WriteRequest");
+		gw_fail(request, GW_MEDIA_TYPE, "content type is not application/x-protobuf with a message of remote write");
 		return;
 	}
 	if (request->content_encoding != NULL && strcasecmp(request->content_encoding, "snappy") != 0)
@@ -28,14 +31,28 @@ gw_handle_write(GwRequest *request, GwSession *session)
 		return;
 	}
 	gw_add_bytes(&arguments, &request->body);
-	result = gw_session_run(request, session, GW_SQL_REMOTE_WRITE, &arguments);
-	if (result == NULL)
-		return;
-	if (session->warning.len > 0)
+	result = gw_session_run(request, session, format == GW_REMOTE_WRITE_1 ? GW_SQL_REMOTE_WRITE : GW_SQL_REMOTE_WRITE_2, &arguments);
+	if (result != NULL && session->warning.len > 0)
 		gw_fail(request, GW_BAD_DATA, "%s", session->warning.data);
-	else
+	else if (result != NULL)
 		gw_respond_empty(request, MHD_HTTP_NO_CONTENT);
+	if (format == GW_REMOTE_WRITE_2)
+		add_written(request, result);
 	PQclear(result);
+}
+
+/* Version 2 wants to know how much was stored, of a request that failed too. */
+static void
+add_written(GwRequest *request, const PGresult *result)
+{
+	static const char *const names[] = {
+		"X-Prometheus-Remote-Write-Samples-Written",
+		"X-Prometheus-Remote-Write-Histograms-Written",
+		"X-Prometheus-Remote-Write-Exemplars-Written"
+	};
+
+	for (int i = 0; i < GW_COUNT(names); i++)
+		gw_add_header(request, names[i], result != NULL ? PQgetvalue(result, 0, i) : "0");
 }
 
 /* {"samples": [{"metric", "labels", "timestampMs", "value"}]}; the answer counts what was stored and what was not. */

@@ -338,6 +338,11 @@ CREATE FUNCTION tsdb.remote_write(body bytea) RETURNS bigint
 COMMENT ON FUNCTION tsdb.remote_write(bytea) IS 'stores a Prometheus remote-write 1.0 request (protobuf, snappy); answers the number of samples stored';
 REVOKE ALL ON FUNCTION tsdb.remote_write(bytea) FROM PUBLIC;
 
+CREATE FUNCTION tsdb.remote_write_v2(body bytea, OUT samples bigint, OUT histograms bigint, OUT exemplars bigint)
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_remote_write_v2' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION tsdb.remote_write_v2(bytea) IS 'stores a Prometheus remote-write 2.0 request (protobuf, snappy); answers how much was stored';
+REVOKE ALL ON FUNCTION tsdb.remote_write_v2(bytea) FROM PUBLIC;
+
 CREATE FUNCTION tsdb.push(body jsonb) RETURNS jsonb
     AS 'MODULE_PATHNAME', 'pgtsdb_sql_push' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 COMMENT ON FUNCTION tsdb.push(jsonb) IS 'stores {"samples": [{"metric", "labels", "timestampMs", "value"}]}; answers {"ingestedCount", "droppedCount"}';
@@ -1049,7 +1054,7 @@ GRANT USAGE ON SCHEMA tsdb TO PUBLIC;
 GRANT SELECT, INSERT, UPDATE, DELETE ON tsdb.tenants, tsdb.tenant_parts, tsdb.tenant_members TO pgtsdb_admin;
 GRANT EXECUTE ON FUNCTION tsdb.create_tenant(text, text), tsdb.create_storage(), tsdb.drop_storage(),
     tsdb.ensure_chunk_partition(int2, int2, timestamptz) TO pgtsdb_admin;
-GRANT EXECUTE ON FUNCTION tsdb.remote_write(bytea), tsdb.push(jsonb), tsdb.push_text(text, jsonb, timestamptz) TO pgtsdb_admin;
+GRANT EXECUTE ON FUNCTION tsdb.remote_write(bytea), tsdb.remote_write_v2(bytea), tsdb.push(jsonb), tsdb.push_text(text, jsonb, timestamptz) TO pgtsdb_admin;
 GRANT EXECUTE ON FUNCTION tsdb.delete_series(text, timestamptz, timestamptz, boolean) TO pgtsdb_admin;
 GRANT EXECUTE ON PROCEDURE tsdb.compact(boolean), tsdb.apply_retention() TO pgtsdb_admin;
 GRANT SELECT, INSERT, UPDATE, DELETE ON tsdb.retention_policies TO PUBLIC;

@@ -1,6 +1,6 @@
 /*
  * fuzz_remote_write.c
- *		Remote write 1.0: any bytes, as a snappy block and as the message inside one.
+ *		Remote write of both versions: any bytes, as a snappy block and as the message inside one.
  */
 #include <snappy-c.h>
 #include <stdlib.h>
@@ -49,6 +49,7 @@ decode(TsdbArena *arena, const void *body, size_t len)
 	TsdbError	error;
 
 	tsdb_remote_write_decode(arena, body, len, &limits, &sink, &error);
+	tsdb_remote_write_v2_decode(arena, body, len, &limits, &sink, &error);
 }
 
 int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

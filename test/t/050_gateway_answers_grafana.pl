@@ -7,6 +7,7 @@ use Test::More;
 
 use Pgtsdb::Gateway;
 use Pgtsdb::Node;
+use Pgtsdb::RemoteWrite qw(remote_write_v2_body);
 
 my $port = PostgreSQL::Test::Cluster::get_free_port();
 my $node = pgtsdb_node('gateway', workers => 1, settings => <<"END");
@@ -57,6 +58,15 @@ is($answer->{status}, 204, 'remote write');
 is($answer->{body}, '', 'has no body to answer');
 is($gateway->write(\@series)->{status}, 204, 'and may be repeated');
 
+# Version 2 names the same series, so all of it is there already.
+my $before = $node->safe_psql('postgres', 'SELECT count(*) FROM tsdb.series');
+$series[0]{metadata} = [ 1, 'Requests that came.' ];
+$answer = $gateway->post('/api/v1/write', remote_write_v2_body(@series), %Pgtsdb::Gateway::WRITE_V2);
+is($answer->{status}, 204, 'remote write 2.0') or diag($answer->{body});
+is_deeply([ map { $answer->{headers}{"x-prometheus-remote-write-$_-written"} } qw(samples histograms exemplars) ], [ 123, 0, 0 ],
+	'counts what is stored');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM tsdb.series'), $before, 'and makes no other series');
+
 my $labels = { __name__ => 'requests_total', job => 'api', instance => 'host1', path => "/\x{e4}\"\\" };
 my $at = $t + 600;
 success('query', "/api/v1/query?query=requests_total%7Binstance%3D%22host1%22%7D&time=$at",
@@ -77,7 +87,8 @@ is_deeply($answer->{json}{data}, [ qw(host1 host2) ], 'label values with a limit
 is_deeply($answer->{json}{warnings}, [ 'results truncated due to limit' ], 'and a warning');
 success('series', '/api/v1/series?match[]=requests_total%7Binstance%3D%22host1%22%7D&match%5B%5D=nothing', [ $labels ]);
 is(scalar @{ $gateway->get('/api/v1/series?match[]=%7B__name__!%3D%22%22%7D')->{json}{data} }, 3, 'all series');
-is($gateway->get('/api/v1/metadata?limit=5')->{status}, 200, 'metadata');
+success('metadata', '/api/v1/metadata?limit=5',
+	{ requests_total => [ { type => 'counter', help => 'Requests that came.', unit => '' } ] });
 success('format', '/api/v1/format_query?query=sum(a)by(b)', 'sum by (b) (a)');
 is($gateway->form('/api/v1/parse_query', 'query=a')->{json}{data}{type}, 'vectorSelector', 'parse');
 is($gateway->get("/api/v1/query?query=requests_total&time=$at&stats=all")->{json}{data}{stats}{samples}{totalQueryableSamples}, 3, 'stats');
@@ -105,7 +116,7 @@ for my $page (qw(runtimeinfo tsdb tsdb/blocks walreplay))
 }
 is($gateway->get('/-/ready')->{status}, 200, 'ready');
 is($gateway->request('HEAD', '/-/healthy')->{status}, 200, 'HEAD');
-like($gateway->get('/metrics')->{body}, qr/^pgtsdb_gateway_http_requests_total\{handler="\/api\/v1\/write",code="204"\} 2$/m, 'metrics');
+like($gateway->get('/metrics')->{body}, qr/^pgtsdb_gateway_http_requests_total\{handler="\/api\/v1\/write",code="204"\} 3$/m, 'metrics');
 $answer = $gateway->request('OPTIONS', '/api/v1/query', undef, Origin => 'http://grafana');
 is($answer->{status}, 204, 'OPTIONS');
 is($answer->{headers}{'access-control-allow-origin'}, '*', 'allows scripts of any origin');

@@ -9,7 +9,7 @@ use Time::HiRes qw(time usleep);
 
 use Pgtsdb::Gateway;
 use Pgtsdb::Node;
-use Pgtsdb::RemoteWrite qw(remote_write_body snappy_literal);
+use Pgtsdb::RemoteWrite qw(remote_write_v2_body snappy_literal);
 
 my $node = pgtsdb_node('gateway');
 Pgtsdb::Gateway::make_roles($node);
@@ -69,7 +69,7 @@ is($gateway->post('/api/v1/write', 'nonsense', %Pgtsdb::Gateway::WRITE)->{status
 is($gateway->post('/api/v1/write', '', %Pgtsdb::Gateway::WRITE)->{status}, 400, 'an empty write');
 is($gateway->post('/api/v1/write', snappy_literal("\x0a\xff\xff\x01"), %Pgtsdb::Gateway::WRITE)->{status}, 400, 'half a message');
 is($gateway->write(\@good, 'Content-Type' => 'application/json')->{status}, 415, 'another type');
-is($gateway->write(\@good, 'Content-Type' => 'application/x-protobuf;proto=io.prometheus.write.v2.Request')->{status}, 415, 'version 2');
+is($gateway->write(\@good, 'Content-Type' => 'application/x-protobuf;proto=io.prometheus.write.v3.Request')->{status}, 415, 'version 3');
 is($gateway->write(\@good, 'Content-Type' => 'application/x-protobuf;proto=prometheus.WriteRequest')->{status}, 204, 'version 1 by name');
 is($gateway->write(\@good, 'Content-Encoding' => 'gzip')->{status}, 415, 'another encoding');
 is($gateway->write([ { labels => { job => 'x' }, samples => [ [ 1, 1 ] ] } ])->{status}, 400, 'a series without a name');
@@ -78,6 +78,16 @@ my $partial = $gateway->write([ { labels => { __name__ => 'good' }, samples => [
 is($partial->{status}, 400, 'another value for the same time');
 like($partial->{body}, qr/1 samples stored, 1 samples or series not stored.*another value at the same time: 1/s, 'is told');
 is($gateway->get('/api/v1/query?query=better&time=1700000000')->{json}{data}{result}[0]{value}[1], '3', 'and the rest is stored');
+my $v2 = $gateway->post('/api/v1/write', remote_write_v2_body(
+		{ labels => { __name__ => 'second' }, samples => [ [ 1_700_000_000_000, 4 ] ] },
+		{ references => [ 1, 2, 3 ], samples => [ [ 1_700_000_000_000, 5 ] ] },
+		{ references => [ 1, 99 ], samples => [ [ 1_700_000_000_000, 6 ] ] }), %Pgtsdb::Gateway::WRITE_V2);
+is($v2->{status}, 400, 'version 2 with bad references');
+is($v2->{headers}{'x-prometheus-remote-write-samples-written'}, 1, 'tells what is stored');
+like($v2->{body}, qr/odd number of label references/, 'and what is not');
+is($gateway->get('/api/v1/query?query=second&time=1700000000')->{json}{data}{result}[0]{value}[1], '4', 'which is there');
+$v2 = $gateway->post('/api/v1/write', 'nonsense', %Pgtsdb::Gateway::WRITE_V2);
+is_deeply([ $v2->{status}, $v2->{headers}{'x-prometheus-remote-write-samples-written'} ], [ 400, 0 ], 'nonsense of version 2');
 my $future = $gateway->write([ { labels => { __name__ => 'f' }, samples => [ [ (time() + 3600) * 1000, 1 ] ] } ]);
 is($future->{status}, 400, 'a sample an hour ahead');
 like($future->{body}, qr/too far in the future/, 'is told');

@@ -1,6 +1,6 @@
 /*
  * test_remote_write.c
- *		Remote write 1.0 bodies, whole, odd and broken.
+ *		Remote write bodies of both versions, whole, odd and broken.
  */
 #include <snappy-c.h>
 
@@ -84,6 +84,10 @@ note_unsupported(TsdbSampleSink *sink, const TsdbWireSeries *series, const char 
 	tsdb_buffer_printf(sink->context, "~%zu %s\n", n, what);
 }
 
+/* Which version the bodies of a test are of. */
+static TsdbStatus (*decoder) (TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits,
+							  TsdbSampleSink *sink, TsdbError *error) = tsdb_remote_write_decode;
+
 static TsdbStatus
 decode_bytes(const void *body, size_t len, size_t limit, char **log)
 {
@@ -92,7 +96,7 @@ decode_bytes(const void *body, size_t len, size_t limit, char **log)
 	TsdbSampleSink sink = {
 		.samples = note_samples, .metadata = note_metadata, .unsupported = note_unsupported, .context = &text
 	};
-	TsdbStatus	status = tsdb_remote_write_decode(&arena, body, len, &limits, &sink, &error);
+	TsdbStatus	status = decoder(&arena, body, len, &limits, &sink, &error);
 
 	*log = tsdb_buffer_cstring(&text);
 	return status;
@@ -255,6 +259,116 @@ START_TEST(series_without_samples_take_no_memory)
 }
 END_TEST
 
+/* ---- version 2 ---- */
+
+static void
+setup_v2(void)
+{
+	setup();
+	decoder = tsdb_remote_write_v2_decode;
+}
+
+static void
+teardown_v2(void)
+{
+	decoder = tsdb_remote_write_decode;
+	teardown();
+}
+
+static TsdbBuffer
+request_v2(const char *const *symbols)
+{
+	TsdbBuffer	request = new_buffer();
+
+	put_bytes(&request, 4, "", 0);
+	for (; *symbols != NULL; symbols++)
+		put_bytes(&request, 4, *symbols, strlen(*symbols));
+	return request;
+}
+
+static const char *const symbols[] = {"__name__", "up", "job", "a", "x_bucket", "help", "seconds", NULL};
+
+START_TEST(v2_series_arrive)
+{
+	TsdbBuffer	request = request_v2(symbols);
+	TsdbBuffer	series = new_buffer();
+	char	   *log;
+
+	put_bytes(&series, 1, "\1\2\3\4", 4);
+	put_sample(&series, 1000, 1.5);
+	put_sample(&series, 2000, 2);
+	put_bytes(&series, 5, "\x08\2\x18\6\x20\7", 6);
+	put_bytes(&request, 5, series.data, series.len);
+	put_bytes(&request, 5, series.data, series.len);	/* metadata comes once */
+	series = new_buffer();
+	tsdb_buffer_append(&series, "\x08\1\x08\5", 4);	/* references that are not packed */
+	put_bytes(&series, 3, "", 0);
+	put_bytes(&series, 4, "", 0);
+	put_bytes(&series, 5, "\x08\3", 2);
+	put_bytes(&request, 5, series.data, series.len);
+	ck_assert_int_eq(decode(&request, &log), TSDB_OK);
+	ck_assert_str_eq(log, "up{job=\"a\"} 1000:3ff8000000000000 2000:4000000000000000\n"
+					 "up{job=\"a\"} 1000:3ff8000000000000 2000:4000000000000000\n"
+					 "~1 native histograms\n~1 exemplars\n# up gauge help\n# x histogram \n");
+}
+END_TEST
+
+START_TEST(v2_bad_references_lose_their_series_only)
+{
+	static const char *const references[] = {"\1", "\1\2\3", "\1\x63", "\1\xff\xff\xff\xff\x7f", "\1\2"};
+	TsdbBuffer	request = request_v2(symbols);
+	char	   *log;
+
+	for (size_t i = 0; i < TSDB_COUNT(references); i++)
+	{
+		TsdbBuffer	series = new_buffer();
+
+		put_bytes(&series, 1, references[i], strlen(references[i]));
+		put_sample(&series, 1000, 1);
+		put_bytes(&request, 5, series.data, series.len);
+	}
+	ck_assert_int_eq(decode(&request, &log), TSDB_OK);
+	ck_assert_str_eq(log, "!odd number of label references in a remote write series 1000:3ff0000000000000\n"
+					 "!odd number of label references in a remote write series 1000:3ff0000000000000\n"
+					 "!label of a remote write series refers to a symbol that is not in the request 1000:3ff0000000000000\n"
+					 "!label of a remote write series refers to a symbol that is not in the request 1000:3ff0000000000000\n"
+					 "up 1000:3ff0000000000000\n");
+}
+END_TEST
+
+START_TEST(v2_few_references_cannot_name_much_text)
+{
+	TsdbBuffer	request = new_buffer();
+	TsdbBuffer	series = new_buffer();
+	char	   *log;
+	char	   *text = tsdb_alloc0(&arena, 100000);
+
+	put_bytes(&request, 4, "", 0);
+	put_bytes(&request, 4, memset(text, 'x', 99999), 99999);
+	for (int i = 0; i < 100; i++)
+		tsdb_buffer_append(&series, "\x08\1", 2);
+	put_bytes(&request, 5, series.data, series.len);
+	ck_assert_int_eq(decode(&request, &log), TSDB_ERR_LIMIT);
+	ck_assert_str_eq(log, "");
+}
+END_TEST
+
+START_TEST(v2_broken_messages_are_refused)
+{
+	static const TsdbStr bodies[] = {TSDB_STR("\x2a\2\x0a\5"), TSDB_STR("\x2a\3\x0a\1\xff"), TSDB_STR("\x22\5"), TSDB_STR("\xff")};
+	char	   *log;
+
+	for (size_t i = 0; i < TSDB_COUNT(bodies); i++)
+	{
+		TsdbBuffer	request = new_buffer();
+
+		tsdb_buffer_append(&request, bodies[i].data, bodies[i].len);
+		ck_assert_int_eq(decode(&request, &log), TSDB_ERR_INPUT);
+		ck_assert_str_eq(log, "");
+	}
+}
+END_TEST
+
 Suite *
 remote_write_suite(void)
 {
@@ -268,6 +382,14 @@ remote_write_suite(void)
 	tcase_add_test(tests, broken_bodies_store_nothing);
 	tcase_add_test(tests, scattered_labels_take_memory_by_their_bytes);
 	tcase_add_test(tests, series_without_samples_take_no_memory);
+	suite_add_tcase(suite, tests);
+
+	tests = tcase_create("remote_write_v2");
+	tcase_add_checked_fixture(tests, setup_v2, teardown_v2);
+	tcase_add_test(tests, v2_series_arrive);
+	tcase_add_test(tests, v2_bad_references_lose_their_series_only);
+	tcase_add_test(tests, v2_few_references_cannot_name_much_text);
+	tcase_add_test(tests, v2_broken_messages_are_refused);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

@@ -72,6 +72,12 @@ typedef struct TsdbIngestLimits
 extern TsdbStatus tsdb_remote_write_decode(TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits,
 										   TsdbSampleSink *sink, TsdbError *error);
 
+/*
+ * remote_write_v2.c: io.prometheus.write.v2 (Request), the same way.  A series with bad references is one whose labels() fail.
+ */
+extern TsdbStatus tsdb_remote_write_v2_decode(TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits,
+											  TsdbSampleSink *sink, TsdbError *error);
+
 /* text_format.c: Prometheus text format 0.0.4 and what is common with OpenMetrics 1.0 */
 
 typedef struct TsdbTextOptions

@@ -18,113 +18,11 @@
  * of it was well-formed does anything reach the sink.  The labels of a series
  * stay bytes until somebody asks for them.
  */
-#include "core/ingest/ingest.h"
-
 #include <snappy-c.h>
 
-#define MIN_ROOM 256
+#include "core/ingest/remote_write_internal.h"
+
 #define ANNOUNCE_AHEAD 12		/* series: some hundred nanoseconds, as long as memory takes to answer */
-
-typedef struct WireEntry
-{
-	TsdbWireSeries series;
-	size_t		first_sample;
-	size_t		n_samples;
-	size_t		n_exemplars;
-	size_t		n_histograms;
-} WireEntry;
-
-typedef struct Walker
-{
-	TsdbArena  *arena;
-	const uint8_t *start;		/* of the message */
-	WireEntry  *entries;
-	size_t		n_entries;
-	size_t		entries_room;
-	TsdbSample *samples;
-	size_t		n_samples;
-	size_t		samples_room;
-	TsdbMetadata *metadata;
-	size_t		n_metadata;
-	size_t		metadata_room;
-	TsdbError  *error;
-} Walker;
-
-/* ---- protobuf ---- */
-
-enum
-{
-	WIRE_VARINT = 0,
-	WIRE_FIXED64 = 1,
-	WIRE_BYTES = 2,
-	WIRE_FIXED32 = 5
-};
-
-#define TAG(field, wire) ((uint64_t) (field) << 3 | (wire))
-
-static TsdbReader
-read_message(TsdbReader *reader)
-{
-	uint64_t	len = tsdb_read_varint(reader);
-	const uint8_t *bytes = tsdb_read_bytes(reader, len);
-
-	return bytes == NULL ? tsdb_reader(reader->end, 0) : tsdb_reader(bytes, len);
-}
-
-static TsdbStr
-read_text(TsdbReader *reader)
-{
-	TsdbReader	bytes = read_message(reader);
-
-	return (TsdbStr){(const char *) bytes.cursor, tsdb_reader_left(&bytes)};
-}
-
-static uint64_t
-read_fixed64(TsdbReader *reader)
-{
-	const uint8_t *bytes = tsdb_read_bytes(reader, 8);
-	uint64_t	value = 0;
-
-	if (bytes != NULL)
-		for (int i = 7; i >= 0; i--)
-			value = value << 8 | bytes[i];
-	return value;
-}
-
-static void
-skip_field(TsdbReader *reader, uint64_t tag)
-{
-	switch (tag & 7)
-	{
-		case WIRE_VARINT:
-			tsdb_read_varint(reader);
-			break;
-		case WIRE_FIXED64:
-			tsdb_read_bytes(reader, 8);
-			break;
-		case WIRE_BYTES:
-			read_message(reader);
-			break;
-		case WIRE_FIXED32:
-			tsdb_read_bytes(reader, 4);
-			break;
-		default:
-			/* groups were never part of this protocol */
-			reader->failed = true;
-	}
-	if (tag >> 3 == 0)
-		reader->failed = true;
-}
-
-/* The tag of the next field; false at the end of the message, and when it is broken. */
-static bool
-next_field(TsdbReader *message, uint64_t *tag)
-{
-	if (message->failed || tsdb_reader_left(message) == 0)
-		return false;
-	*tag = tsdb_read_varint(message);
-	return !message->failed;
-}
 
 /* ---- labels, on demand ---- */
 
@@ -143,7 +41,7 @@ count_labels(TsdbStr raw)
 	while (tsdb_reader_left(&reader) > 0)
 	{
 		tsdb_read_u8(&reader);
-		read_message(&reader);
+		tsdb_pb_message(&reader);
 		n++;
 	}
 	return n;
@@ -155,21 +53,21 @@ read_label(TsdbReader message, TsdbLabel *label)
 	uint64_t	tag;
 
 	*label = (TsdbLabel){{"", 0}, {"", 0}};
-	while (next_field(&message, &tag))
+	while (tsdb_pb_next(&message, &tag))
 	{
 		if (tag == TAG(1, WIRE_BYTES))
-			label->name = read_text(&message);
+			label->name = tsdb_pb_text(&message);
 		else if (tag == TAG(2, WIRE_BYTES))
-			label->value = read_text(&message);
+			label->value = tsdb_pb_text(&message);
 		else
-			skip_field(&message, tag);
+			tsdb_pb_skip(&message, tag);
 	}
 	return !message.failed;
 }
 
 /* `raw` is a run of label fields: one tag byte, length, message each. */
-static TsdbStatus
-decode_labels(const TsdbWireSeries *series, TsdbArena *arena, TsdbLabels *labels, TsdbError *error)
+TsdbStatus
+tsdb_write_labels(const TsdbWireSeries *series, TsdbArena *arena, TsdbLabels *labels, TsdbError *error)
 {
 	TsdbReader	reader = tsdb_reader(series->raw.data, series->raw.len);
 	size_t		n = count_labels(series->raw);
@@ -181,7 +79,7 @@ decode_labels(const TsdbWireSeries *series, TsdbArena *arena, TsdbLabels *labels
 	for (size_t i = 0; i < n; i++)
 	{
 		tsdb_read_u8(&reader);
-		if (!read_label(read_message(&reader), &pairs[i]))
+		if (!read_label(tsdb_pb_message(&reader), &pairs[i]))
 			return malformed_label(error);
 	}
 	if (tsdb_labels_make(pairs, n, labels, error) != TSDB_OK)
@@ -193,8 +91,10 @@ decode_labels(const TsdbWireSeries *series, TsdbArena *arena, TsdbLabels *labels
 
 /* ---- the walk ---- */
 
-static void *
-more_room(TsdbArena *arena, void *array, size_t *room, size_t size)
+#define MIN_ROOM 256
+
+void *
+tsdb_write_room(TsdbArena *arena, void *array, size_t *room, size_t size)
 {
 	size_t		wider = *room == 0 ? MIN_ROOM : *room * 2;
 
@@ -209,23 +109,23 @@ walk_sample(TsdbReader message, TsdbSample *sample)
 	uint64_t	tag;
 
 	*sample = (TsdbSample){0, 0};
-	while (next_field(&message, &tag))
+	while (tsdb_pb_next(&message, &tag))
 	{
 		if (tag == TAG(1, WIRE_FIXED64))
-			sample->v = tsdb_double_from_bits(read_fixed64(&message));
+			sample->v = tsdb_double_from_bits(tsdb_pb_fixed64(&message));
 		else if (tag == TAG(2, WIRE_VARINT))
 			sample->t = (int64_t) tsdb_read_varint(&message);
 		else
-			skip_field(&message, tag);
+			tsdb_pb_skip(&message, tag);
 	}
 	return !message.failed;
 }
 
-static bool
-add_sample(Walker *walker, TsdbReader message)
+bool
+tsdb_write_sample(TsdbWriteWalker *walker, TsdbReader message)
 {
 	if (walker->n_samples == walker->samples_room)
-		walker->samples = more_room(walker->arena, walker->samples, &walker->samples_room, sizeof(TsdbSample));
+		walker->samples = tsdb_write_room(walker->arena, walker->samples, &walker->samples_room, sizeof(TsdbSample));
 	return walk_sample(message, &walker->samples[walker->n_samples++]);
 }
 
@@ -234,7 +134,7 @@ add_sample(Walker *walker, TsdbReader message)
  * anywhere, and then they are copied together, into a buffer that grows.
  */
 static void
-add_label_field(Walker *walker, TsdbBuffer *joined, TsdbStr *raw, const uint8_t *field, const uint8_t *end)
+add_label_field(TsdbWriteWalker *walker, TsdbBuffer *joined, TsdbStr *raw, const uint8_t *field, const uint8_t *end)
 {
 	size_t		len = (size_t) (end - field);
 
@@ -255,22 +155,22 @@ add_label_field(Walker *walker, TsdbBuffer *joined, TsdbStr *raw, const uint8_t 
 }
 
 static bool
-walk_series(Walker *walker, TsdbReader message)
+walk_series(TsdbWriteWalker *walker, TsdbReader message)
 {
-	WireEntry  *entry;
+	TsdbWriteEntry  *entry;
 	TsdbBuffer	joined = {0};
 	const uint8_t *field = message.cursor;
 	uint64_t	tag;
 
 	if (walker->n_entries == walker->entries_room)
-		walker->entries = more_room(walker->arena, walker->entries, &walker->entries_room, sizeof(WireEntry));
+		walker->entries = tsdb_write_room(walker->arena, walker->entries, &walker->entries_room, sizeof(TsdbWriteEntry));
 	entry = &walker->entries[walker->n_entries++];
-	*entry = (WireEntry){.series = {.raw = {"", 0}, .labels = decode_labels}, .first_sample = walker->n_samples};
-	while (next_field(&message, &tag))
+	*entry = (TsdbWriteEntry){.series = {.raw = {"", 0}, .labels = tsdb_write_labels}, .first_sample = walker->n_samples};
+	while (tsdb_pb_next(&message, &tag))
 	{
 		if (tag == TAG(1, WIRE_BYTES))
 		{
-			read_message(&message);
+			tsdb_pb_message(&message);
 			/* a tag written in more bytes than it needs would break the run of one-byte tags */
 			if (!message.failed && *field == TAG(1, WIRE_BYTES))
 				add_label_field(walker, &joined, &entry->series.raw, field, message.cursor);
@@ -279,16 +179,16 @@ walk_series(Walker *walker, TsdbReader message)
 		}
 		else if (tag == TAG(2, WIRE_BYTES))
 		{
-			TsdbReader	sample = read_message(&message);
+			TsdbReader	sample = tsdb_pb_message(&message);
 
-			if (!message.failed && !add_sample(walker, sample))
+			if (!message.failed && !tsdb_write_sample(walker, sample))
 				message.failed = true;
 		}
 		else
 		{
 			entry->n_exemplars += tag == TAG(3, WIRE_BYTES);
 			entry->n_histograms += tag == TAG(4, WIRE_BYTES);
-			skip_field(&message, tag);
+			tsdb_pb_skip(&message, tag);
 		}
 		field = message.cursor;
 	}
@@ -301,41 +201,44 @@ walk_series(Walker *walker, TsdbReader message)
 	return true;
 }
 
-static bool
-walk_metadata(Walker *walker, TsdbReader message)
+TsdbStr
+tsdb_write_type(uint64_t number)
 {
 	static const char *const types[] = {
 		"unknown", "counter", "gauge", "histogram", "gaugehistogram", "summary", "info", "stateset"
 	};
+
+	return tsdb_str(types[number < TSDB_COUNT(types) ? number : 0]);
+}
+
+static bool
+walk_metadata(TsdbWriteWalker *walker, TsdbReader message)
+{
 	TsdbMetadata *metadata;
 	uint64_t	tag;
 
 	if (walker->n_metadata == walker->metadata_room)
-		walker->metadata = more_room(walker->arena, walker->metadata, &walker->metadata_room, sizeof(TsdbMetadata));
+		walker->metadata = tsdb_write_room(walker->arena, walker->metadata, &walker->metadata_room, sizeof(TsdbMetadata));
 	metadata = &walker->metadata[walker->n_metadata++];
 	*metadata = (TsdbMetadata){.type = TSDB_STR("unknown")};
-	while (next_field(&message, &tag))
+	while (tsdb_pb_next(&message, &tag))
 	{
 		if (tag == TAG(1, WIRE_VARINT))
-		{
-			uint64_t	type = tsdb_read_varint(&message);
-
-			metadata->type = tsdb_str(types[type < TSDB_COUNT(types) ? type : 0]);
-		}
+			metadata->type = tsdb_write_type(tsdb_read_varint(&message));
 		else if (tag == TAG(2, WIRE_BYTES))
-			metadata->metric = read_text(&message);
+			metadata->metric = tsdb_pb_text(&message);
 		else if (tag == TAG(4, WIRE_BYTES))
-			metadata->help = read_text(&message);
+			metadata->help = tsdb_pb_text(&message);
 		else if (tag == TAG(5, WIRE_BYTES))
-			metadata->unit = read_text(&message);
+			metadata->unit = tsdb_pb_text(&message);
 		else
-			skip_field(&message, tag);
+			tsdb_pb_skip(&message, tag);
 	}
 	return !message.failed;
 }
 
 static TsdbStatus
-walk_request(Walker *walker, TsdbReader reader)
+walk_request(TsdbWriteWalker *walker, TsdbReader reader)
 {
 	while (tsdb_reader_left(&reader) > 0)
 	{
@@ -345,13 +248,13 @@ walk_request(Walker *walker, TsdbReader reader)
 
 		if (tag == TAG(1, WIRE_BYTES) || tag == TAG(3, WIRE_BYTES))
 		{
-			TsdbReader	message = read_message(&reader);
+			TsdbReader	message = tsdb_pb_message(&reader);
 
 			if (!reader.failed)
 				good = tag == TAG(1, WIRE_BYTES) ? walk_series(walker, message) : walk_metadata(walker, message);
 		}
 		else
-			skip_field(&reader, tag);
+			tsdb_pb_skip(&reader, tag);
 		if (reader.failed || !good)
 		{
 			tsdb_fail_at(walker->error, TSDB_ERR_INPUT, field - walker->start, reader.cursor - walker->start,
@@ -366,8 +269,8 @@ walk_request(Walker *walker, TsdbReader reader)
 
 /* ---- snappy ---- */
 
-static TsdbStatus
-decompress(TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits, TsdbReader *message,
+TsdbStatus
+tsdb_write_decompress(TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits, TsdbReader *message,
 		   TsdbError *error)
 {
 	size_t		bytes;
@@ -398,14 +301,14 @@ decompress(TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimit
 	return TSDB_OK;
 }
 
-static void
-feed(TsdbSampleSink *sink, const Walker *walker)
+void
+tsdb_write_feed(TsdbSampleSink *sink, const TsdbWriteWalker *walker)
 {
 	size_t		announced = 0;
 
 	for (size_t i = 0; i < walker->n_entries; i++)
 	{
-		const WireEntry *entry = &walker->entries[i];
+		const TsdbWriteEntry *entry = &walker->entries[i];
 
 		while (sink->announce != NULL && announced < walker->n_entries && announced < i + ANNOUNCE_AHEAD)
 			sink->announce(sink, &walker->entries[announced++].series);
@@ -426,14 +329,14 @@ TsdbStatus
 tsdb_remote_write_decode(TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits,
 						 TsdbSampleSink *sink, TsdbError *error)
 {
-	Walker		walker = {.arena = arena, .error = error};
+	TsdbWriteWalker		walker = {.arena = arena, .error = error};
 	TsdbReader	message;
 
-	if (decompress(arena, body, len, limits, &message, error) != TSDB_OK)
+	if (tsdb_write_decompress(arena, body, len, limits, &message, error) != TSDB_OK)
 		return error->code;
 	walker.start = message.cursor;
 	if (walk_request(&walker, message) != TSDB_OK)
 		return error->code;
-	feed(sink, &walker);
+	tsdb_write_feed(sink, &walker);
 	return TSDB_OK;
 }

@@ -9,8 +9,10 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -37,6 +39,10 @@ typedef struct Write
 	PgtsdbIngestResult result;
 } Write;
 
+typedef TsdbStatus (*RequestDecoder) (TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits,
+									  TsdbSampleSink *sink, TsdbError *error);
+
+static void store_request(Write *write, const bytea *body, RequestDecoder decode, const char *version);
 static void begin_write(Write *write, uint64 identity);
 static void limit_times(PgtsdbIngestOptions *options);
 static void finish_write(Write *write);
@@ -51,29 +57,53 @@ static JsonbValue *field(JsonbContainer *object, const char *name);
 static Jsonb *push_answer(uint64 ingested, uint64 dropped);
 
 PG_FUNCTION_INFO_V1(pgtsdb_sql_remote_write);
+PG_FUNCTION_INFO_V1(pgtsdb_sql_remote_write_v2);
 PG_FUNCTION_INFO_V1(pgtsdb_sql_push);
 PG_FUNCTION_INFO_V1(pgtsdb_sql_push_text);
 
 Datum
 pgtsdb_sql_remote_write(PG_FUNCTION_ARGS)
 {
-	bytea	   *body = PG_GETARG_BYTEA_PP(0);
-	TsdbIngestLimits limits = {.max_body_bytes = (size_t) pgtsdb_max_ingest_body * 1024 * 1024};
-	TsdbError	error;
 	Write		write;
 
-	begin_write(&write, PGTSDB_IDENTITY_REMOTE_WRITE);
-	if (tsdb_remote_write_decode(write.arena, VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body), &limits,
-								 pgtsdb_ingest_sink(write.ingest), &error) != TSDB_OK)
+	store_request(&write, PG_GETARG_BYTEA_PP(0), tsdb_remote_write_decode, "1.0");
+	PG_RETURN_INT64(write.result.samples);
+}
+
+/* Neither native histograms nor exemplars are stored. */
+Datum
+pgtsdb_sql_remote_write_v2(PG_FUNCTION_ARGS)
+{
+	bool		nulls[3] = {false, false, false};
+	Datum		values[3] = {Int64GetDatum(0), Int64GetDatum(0), Int64GetDatum(0)};
+	TupleDesc	descriptor;
+	Write		write;
+
+	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	store_request(&write, PG_GETARG_BYTEA_PP(0), tsdb_remote_write_v2_decode, "2.0");
+	values[0] = Int64GetDatum((int64) write.result.samples);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
+}
+
+/* Both versions name the same series by the same bytes, so they share an identity. */
+static void
+store_request(Write *write, const bytea *body, RequestDecoder decode, const char *version)
+{
+	TsdbIngestLimits limits = {.max_body_bytes = (size_t) pgtsdb_max_ingest_body * 1024 * 1024};
+	TsdbError	error;
+
+	begin_write(write, PGTSDB_IDENTITY_REMOTE_WRITE);
+	if (decode(write->arena, VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body), &limits, pgtsdb_ingest_sink(write->ingest), &error) != TSDB_OK)
 	{
-		if (error.hint[0] == '\0')
-			tsdb_error_hint(&error, error.code == TSDB_ERR_LIMIT ?
-							"Send smaller requests, or raise \"pgtsdb.max_ingest_body\"." :
-							"The body must be a Prometheus remote-write 1.0 request, compressed with snappy in block format.");
+		if (error.hint[0] == '\0' && error.code == TSDB_ERR_LIMIT)
+			tsdb_error_hint(&error, "Send smaller requests, or raise \"pgtsdb.max_ingest_body\".");
+		else if (error.hint[0] == '\0')
+			tsdb_error_hint(&error, "The body must be a Prometheus remote-write %s request, compressed with snappy in block format.",
+							version);
 		pgtsdb_raise(&error);
 	}
-	finish_write(&write);
-	PG_RETURN_INT64(write.result.samples);
+	finish_write(write);
 }
 
 Datum

@@ -30,6 +30,10 @@ our %WRITE = (
 	'Content-Type' => 'application/x-protobuf',
 	'Content-Encoding' => 'snappy',
 	'X-Prometheus-Remote-Write-Version' => '0.1.0');
+our %WRITE_V2 = (
+	'Content-Type' => 'application/x-protobuf;proto=io.prometheus.write.v2.Request',
+	'Content-Encoding' => 'snappy',
+	'X-Prometheus-Remote-Write-Version' => '2.0.0');
 
 sub at
 {
@@ -45,7 +49,7 @@ sub make_roles
 		CREATE ROLE pgtsdb_gateway LOGIN;
 		CREATE ROLE agent;
 		GRANT agent TO pgtsdb_gateway;
-		GRANT EXECUTE ON FUNCTION tsdb.remote_write(bytea), tsdb.push(jsonb), tsdb.delete_series TO agent;
+		GRANT EXECUTE ON FUNCTION tsdb.remote_write(bytea), tsdb.remote_write_v2(bytea), tsdb.push(jsonb), tsdb.delete_series TO agent;
 		INSERT INTO tsdb.tenant_members VALUES ('agent', 'default', true, true)});
 	return;
 }

@@ -1,4 +1,4 @@
-# RemoteWrite.pm: writes remote-write 1.0 bodies: protobuf in a snappy block.
+# RemoteWrite.pm: writes remote-write bodies, 1.0 and 2.0: protobuf in a snappy block.
 #
 # The snappy block consists of literals only, which every decoder must take; so no library is needed, and each byte of
 # a sample, the payload of a NaN included, is what the test says.
@@ -7,13 +7,17 @@
 #	TimeSeries { repeated Label labels = 1; repeated Sample samples = 2; }
 #	Label { string name = 1; string value = 2; }
 #	Sample { double value = 1; int64 timestamp = 2; }
+#
+#	io.prometheus.write.v2.Request { repeated string symbols = 4; repeated TimeSeries timeseries = 5; }
+#	TimeSeries { repeated uint32 labels_refs = 1; repeated Sample samples = 2; Metadata metadata = 5; }
+#	Metadata { MetricType type = 1; uint32 help_ref = 3; uint32 unit_ref = 4; }
 package Pgtsdb::RemoteWrite;
 
 use strict;
 use warnings;
 use Exporter 'import';
 
-our @EXPORT_OK = qw(remote_write_body remote_write_sql snappy_literal value_bytes);
+our @EXPORT_OK = qw(remote_write_body remote_write_v2_body remote_write_sql snappy_literal value_bytes);
 
 # Little-endian words of the two NaNs that Prometheus tells apart.
 use constant STALE_NAN => pack('VV', 2, 0x7ff00000);
@@ -85,6 +89,31 @@ sub snappy_literal
 sub remote_write_body
 {
 	return snappy_literal(join '', map { time_series($_) } @_);
+}
+
+# Version 2.  A series may have metadata => [ type number, help ], and references => [ ... ] in place of those of its labels.
+sub remote_write_v2_body
+{
+	my (@series) = @_;
+	my (@symbols, %number);
+	my $reference = sub {
+		my ($text) = @_;
+		utf8::encode($text);
+		$number{$text} //= push(@symbols, $text) - 1;
+		return $number{$text};
+	};
+	my $out = '';
+	$reference->('');
+	for my $series (@series)
+	{
+		my $references = $series->{references} // [ map { ($reference->($_), $reference->($series->{labels}{$_})) } sort keys %{ $series->{labels} } ];
+		my $message = bytes_field(1, join '', map { varint($_) } @$references);
+		$message .= sample(@$_) for @{ $series->{samples} };
+		my ($type, $help) = @{ $series->{metadata} // [] };
+		$message .= bytes_field(5, "\x08" . varint($type) . "\x18" . varint($reference->($help))) if defined $type;
+		$out .= bytes_field(5, $message);
+	}
+	return snappy_literal(join('', map { bytes_field(4, $_) } @symbols) . $out);
 }
 
 # The statement that stores the series.

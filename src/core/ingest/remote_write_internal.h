@@ -1,0 +1,48 @@
+/*
+ * remote_write_internal.h
+ *		What the decoders of both versions of remote write share.
+ */
+#ifndef TSDB_REMOTE_WRITE_INTERNAL_H
+#define TSDB_REMOTE_WRITE_INTERNAL_H
+
+#include "core/ingest/ingest.h"
+#include "core/ingest/protobuf.h"
+
+typedef struct TsdbWriteEntry
+{
+	TsdbWireSeries series;
+	size_t		first_sample;
+	size_t		n_samples;
+	size_t		n_exemplars;
+	size_t		n_histograms;
+} TsdbWriteEntry;
+
+typedef struct TsdbWriteWalker
+{
+	TsdbArena  *arena;
+	const uint8_t *start;		/* of the message */
+	TsdbWriteEntry *entries;
+	size_t		n_entries;
+	size_t		entries_room;
+	TsdbSample *samples;
+	size_t		n_samples;
+	size_t		samples_room;
+	TsdbMetadata *metadata;
+	size_t		n_metadata;
+	size_t		metadata_room;
+	TsdbError  *error;
+} TsdbWriteWalker;
+
+/* The labels() of a series whose `raw` is a run of label fields of version 1. */
+extern TsdbStatus tsdb_write_labels(const TsdbWireSeries *series, TsdbArena *arena, TsdbLabels *labels, TsdbError *error);
+/* The array, with room for more. */
+extern void *tsdb_write_room(TsdbArena *arena, void *array, size_t *room, size_t size);
+/* Reads a message Sample; what is new in version 2 is skipped. */
+extern bool tsdb_write_sample(TsdbWriteWalker *walker, TsdbReader message);
+extern TsdbStr tsdb_write_type(uint64_t number);
+extern TsdbStatus tsdb_write_decompress(TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits,
+										TsdbReader *message, TsdbError *error);
+/* Hands all that was walked to the sink. */
+extern void tsdb_write_feed(TsdbSampleSink *sink, const TsdbWriteWalker *walker);
+
+#endif							/* TSDB_REMOTE_WRITE_INTERNAL_H */
