@@ -110,7 +110,7 @@ demo-stop:
 	bash demo/demo.sh stop
 
 docs: all
-	touch build/reference.md && chmod 666 build/reference.md
+	mkdir -p build && touch build/reference.md && chmod 666 build/reference.md
 	PGTSDB_WRITE_REFERENCE=$(CURDIR)/build/reference.md PROVE_TESTS=001_reference_is_current.pl bash test/run.sh prove
 	cp build/reference.md docs/reference.md
 
