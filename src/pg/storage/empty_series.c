@@ -37,7 +37,9 @@
 #include "pg/tenant.h"
 
 /* What one step looks at. */
-#define BATCH_GROUPS 64
+#define BATCH_GROUPS 16
+/* What one step retires, while writers wait: some 20 ms. */
+#define BATCH_RETIRED 500
 
 typedef struct Batch
 {
@@ -117,7 +119,7 @@ pgtsdb_series_sweep_step(PgtsdbSeriesSweep *sweep)
 		remove_groups(&batch, sweep->before);
 	AtEOXact_GUC(true, nest_level);
 
-	/* What was retired can be removed now, and then its group. */
+	/* What was retired can be removed now, and then its group; and there may be more of it. */
 	if (batch.n_retire > 0 || batch.n_remove > 0)
 	{
 		sweep->part = batch.part;
@@ -249,7 +251,7 @@ choose_series(Batch *batch)
 			at++;
 		else if (series->gone)
 			batch->remove[batch->n_remove++] = *series;
-		else
+		else if (batch->n_retire < BATCH_RETIRED)
 			batch->retire[batch->n_retire++] = *series;
 	}
 }
@@ -328,28 +330,11 @@ retire_series(Batch *batch)
 static void
 remove_series(Batch *batch)
 {
-	static PgtsdbStatement remove = {
-		"DELETE FROM tsdb.series s USING unnest($2, $3) AS u (group_id, col)"
-		" WHERE s.part OPERATOR(pg_catalog.=) $1 AND s.group_id OPERATOR(pg_catalog.=) u.group_id"
-		" AND s.col OPERATOR(pg_catalog.=) u.col AND s.gone_at IS NOT NULL",
-		SPI_OK_DELETE
-	};
-	int32	   *group_ids = palloc_array(int32, batch->n_remove);
-	int16	   *cols = palloc_array(int16, batch->n_remove);
+	PgtsdbSeriesRef *refs = palloc_array(PgtsdbSeriesRef, batch->n_remove);
 
 	for (size_t i = 0; i < batch->n_remove; i++)
-	{
-		group_ids[i] = batch->remove[i].group_id;
-		cols[i] = batch->remove[i].col;
-	}
-	SPI_connect();
-	batch->n_remove = pgtsdb_statement_run(&remove, 3, (Oid[]) {INT4OID, INT4ARRAYOID, INT2ARRAYOID},
-										   (Datum[]) {
-											   Int32GetDatum(batch->part),
-											   pgtsdb_int4_array(group_ids, batch->n_remove),
-											   pgtsdb_int2_array(cols, batch->n_remove)
-										   });
-	SPI_finish();
+		refs[i] = (PgtsdbSeriesRef) {batch->remove[i].part, batch->remove[i].group_id, batch->remove[i].col};
+	batch->n_remove = pgtsdb_series_remove_retired(refs, batch->n_remove);
 }
 
 static void

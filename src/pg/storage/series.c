@@ -76,6 +76,8 @@ static bool newest_group(PgtsdbScan *scan, int32 part, TsdbStr origin, int32 *gr
 static int32 take_group_ids(const PgtsdbTenant *tenant, int32 part, int32 n);
 static void insert_groups(const Creation *creation, int32 first_id);
 static void insert_series(const Creation *creation);
+static uint64 run_for_series(PgtsdbStatement *statement, const PgtsdbSeriesRef *series, size_t n);
+static Datum series_tids(const PgtsdbSeriesRef *series, size_t n, Snapshot snapshot);
 static int	compare_hash(const void *a, const void *b);
 static int	compare_scrape(const void *a, const void *b);
 static int	compare_origin(const void *a, const void *b);
@@ -520,37 +522,81 @@ void
 pgtsdb_series_retire(const PgtsdbSeriesRef *series, size_t n)
 {
 	static PgtsdbStatement retire = {
-		"UPDATE tsdb.series s SET gone_at = pg_catalog.now()"
-		" FROM unnest($2, $3) AS u (group_id, col)"
-		" WHERE s.part OPERATOR(pg_catalog.=) $1 AND s.group_id OPERATOR(pg_catalog.=) u.group_id"
-		" AND s.col OPERATOR(pg_catalog.=) u.col AND s.gone_at IS NULL",
+		"UPDATE tsdb.series SET gone_at = pg_catalog.now()"
+		" WHERE ctid OPERATOR(pg_catalog.=) ANY ($1) AND gone_at IS NULL",
 		SPI_OK_UPDATE
 	};
-	int32	   *group_ids = palloc_array(int32, n);
-	int16	   *cols = palloc_array(int16, n);
 
 	SPI_connect();
 	for (size_t first = 0, end; first < n; first = end)
 	{
 		int32		part = series[first].part;
 
-		for (end = first; end < n && series[end].part == part; end++)
-		{
-			group_ids[end - first] = series[end].group_id;
-			cols[end - first] = series[end].col;
-		}
+		for (end = first; end < n && series[end].part == part;)
+			end++;
 		pgtsdb_lock_in_time(PGTSDB_LOCK_WRITERS, part, ExclusiveLock);
-		pgtsdb_statement_run(&retire, 3, (Oid[]) {INT4OID, INT4ARRAYOID, INT2ARRAYOID},
-							 (Datum[]) {
-								 Int32GetDatum(part),
-								 pgtsdb_int4_array(group_ids, end - first),
-								 pgtsdb_int2_array(cols, end - first)
-							 });
+		run_for_series(&retire, &series[first], end - first);
 		pgtsdb_cache_forget(tsdb_local_table(TSDB_TABLE_SERIES, part), &series[first], end - first);
 	}
 	SPI_finish();
-	pfree(group_ids);
-	pfree(cols);
+}
+
+uint64
+pgtsdb_series_remove_retired(const PgtsdbSeriesRef *series, size_t n)
+{
+	static PgtsdbStatement remove = {
+		"DELETE FROM tsdb.series WHERE ctid OPERATOR(pg_catalog.=) ANY ($1) AND gone_at IS NOT NULL",
+		SPI_OK_DELETE
+	};
+	uint64		removed;
+
+	SPI_connect();
+	removed = run_for_series(&remove, series, n);
+	SPI_finish();
+	return removed;
+}
+
+/*
+ * Runs a statement for the rows of series of one part, which it gets by their addresses: by way of a join the planner
+ * may read all others, too.  The snapshot keeps the rows from being vacuumed, and their addresses from others, in between.
+ */
+static uint64
+run_for_series(PgtsdbStatement *statement, const PgtsdbSeriesRef *series, size_t n)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	uint64		processed = pgtsdb_statement_run(statement, 1, (Oid[]) {TIDARRAYOID}, (Datum[]) {series_tids(series, n, snapshot)});
+
+	UnregisterSnapshot(snapshot);
+	return processed;
+}
+
+static Datum
+series_tids(const PgtsdbSeriesRef *series, size_t n, Snapshot snapshot)
+{
+	static const char *const columns[] = {"part", "group_id", "col"};
+	ItemPointerData *tids = palloc_array(ItemPointerData, n);
+	Datum	   *datums = palloc_array(Datum, n);
+	size_t		n_found = 0;
+	PgtsdbScan	scan;
+
+	if (!pgtsdb_scan_open(&scan, tsdb_local_table(TSDB_TABLE_SERIES, series->part), lengthof(columns), columns, snapshot,
+						  AccessShareLock))
+		elog(ERROR, "table \"%s.series\" is gone", PGTSDB_SCHEMA);
+	for (size_t i = 0; i < n; i++)
+	{
+		pgtsdb_scan_clear(&scan);
+		pgtsdb_scan_key_int4(&scan, 1, BTEqualStrategyNumber, series[i].part);
+		pgtsdb_scan_key_int4(&scan, 2, BTEqualStrategyNumber, series[i].group_id);
+		pgtsdb_scan_key_int2(&scan, 3, BTEqualStrategyNumber, series[i].col);
+		pgtsdb_scan_start(&scan);
+		if (!pgtsdb_scan_next(&scan))
+			continue;
+		tids[n_found] = scan.slot->tts_tid;
+		datums[n_found] = PointerGetDatum(&tids[n_found]);
+		n_found++;
+	}
+	pgtsdb_scan_close(&scan);
+	return pgtsdb_datum_array(datums, n_found, TIDOID);
 }
 
 /* ---- helpers ---- */

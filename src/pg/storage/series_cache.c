@@ -353,13 +353,15 @@ compare_refs(const void *a, const void *b)
 static bool
 is_among(PgtsdbSeriesRef ref, const PgtsdbSeriesRef *series, size_t n)
 {
-	return bsearch(&ref, series, n, sizeof(*series), compare_refs) != NULL;
+	return ref.group_id >= series[0].group_id && ref.group_id <= series[n - 1].group_id &&
+		bsearch(&ref, series, n, sizeof(*series), compare_refs) != NULL;
 }
 
 /*
  * Walks the whole table, because keys made of senders' bytes cannot be computed from
  * the series.  Nobody publishes these series meanwhile, since we hold the lock;
- * a slot that is being changed gets some other one, and soon has.
+ * a slot that is being changed gets some other one, and soon has.  Only slots that are to be emptied are claimed, since
+ * that takes longer than all the rest.
  */
 void
 pgtsdb_cache_forget(Oid series_table, const PgtsdbSeriesRef *series, size_t n)
@@ -374,8 +376,13 @@ pgtsdb_cache_forget(Oid series_table, const PgtsdbSeriesRef *series, size_t n)
 	{
 		SeriesSlot *slot = &cache.series[i];
 		uint32		version = pg_atomic_read_u32(&slot->version);
+		SeriesSlot	copy;
 
 		if (version == 0)
+			continue;
+		pg_read_barrier();
+		if (!(version & 1) && read_slot(slot, &copy, version) &&
+			!is_among((PgtsdbSeriesRef) {copy.part, copy.group_id, copy.col}, series, n))
 			continue;
 		while (!claim_version(&slot->version, version))
 			version = pg_atomic_read_u32(&slot->version);

@@ -90,8 +90,8 @@ pgtsdb_shrink_step(PgtsdbShrink *shrink)
 		return false;
 	pgtsdb_act_as_owner(&caller);
 	name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(shrink->leaf)), name);
-	pages = psprintf("ctid OPERATOR(pg_catalog.>=) '(%u,0)'::pg_catalog.tid AND ctid OPERATOR(pg_catalog.<) '(%u,0)'::pg_catalog.tid",
-					 from, shrink->to);
+	pages = psprintf("ctid OPERATOR(pg_catalog.>=) '(%u,0)'::pg_catalog.tid"
+					 " AND ctid OPERATOR(pg_catalog.<) '(%u,0)'::pg_catalog.tid", from, shrink->to);
 	SPI_connect();
 	if (lock_groups(name, pages, &groups[0], &groups[1]))
 	{

@@ -125,6 +125,12 @@ extern void pgtsdb_ingest_finish(PgtsdbIngest *ingest, PgtsdbIngestResult *resul
  */
 extern void pgtsdb_series_retire(const PgtsdbSeriesRef *series, size_t n);
 
+/*
+ * Deletes the rows of series of one part that a snapshot has shown retired and without a sample; answers how many
+ * were still there.
+ */
+extern uint64 pgtsdb_series_remove_retired(const PgtsdbSeriesRef *series, size_t n);
+
 /* schema.c */
 
 /* Whether the storage tables exist; looks at nothing else. */

@@ -34,22 +34,9 @@
 /* A writer that comes between is no reason to leave a group: it may be tried again this often. */
 #define RETRIES 3
 #define SERIES_SWEEP_INTERVAL_MS (6 * 3600 * 1000)
-
-PGDLLEXPORT void pgtsdb_compactor_main(Datum main_arg);
-
-static void make_partitions(PgtsdbWorker *worker, void *arg);
-static void sweep(PgtsdbWorker *worker);
-static void compact_one(PgtsdbWorker *worker, void *arg);
-static bool drop_expired_leaves(PgtsdbWorker *worker);
-static void drop_leaf(PgtsdbWorker *worker, void *arg);
-static void remove_empty_series(PgtsdbWorker *worker);
-static void remove_some(PgtsdbWorker *worker, void *arg);
-static void freeze_closed_leaves(PgtsdbWorker *worker);
-static void list_closed_leaves(PgtsdbWorker *worker, void *arg);
-static void shrink_leaf(PgtsdbWorker *worker, Oid leaf);
-static void plan_shrink(PgtsdbWorker *worker, void *arg);
-static void shrink_some(PgtsdbWorker *worker, void *arg);
-static void freeze_leaf(PgtsdbWorker *worker, void *arg);
+/* While series are retired their writers wait, so that there are pauses; and compaction shall not fall behind. */
+#define REMOVAL_PAUSE_MS 100
+#define REMOVAL_TIME_MS (5 * 1000)
 
 /* One step of a sweep: what it works on, and whether there is more. */
 typedef struct SweepStep
@@ -77,22 +64,44 @@ typedef struct RemovalStep
 	bool		more;
 } RemovalStep;
 
+PGDLLEXPORT void pgtsdb_compactor_main(Datum main_arg);
+
+static void make_partitions(PgtsdbWorker *worker, void *arg);
+static void sweep(PgtsdbWorker *worker);
+static void compact_one(PgtsdbWorker *worker, void *arg);
+static bool drop_expired_leaves(PgtsdbWorker *worker);
+static void drop_leaf(PgtsdbWorker *worker, void *arg);
+static void remove_empty_series(PgtsdbWorker *worker, RemovalStep *step);
+static void remove_some(PgtsdbWorker *worker, void *arg);
+static void freeze_closed_leaves(PgtsdbWorker *worker);
+static void list_closed_leaves(PgtsdbWorker *worker, void *arg);
+static void shrink_leaf(PgtsdbWorker *worker, Oid leaf);
+static void plan_shrink(PgtsdbWorker *worker, void *arg);
+static void shrink_some(PgtsdbWorker *worker, void *arg);
+static void freeze_leaf(PgtsdbWorker *worker, void *arg);
+
 void
 pgtsdb_compactor_main(Datum main_arg)
 {
 	PgtsdbWorker *worker = pgtsdb_worker_start(main_arg, PGTSDB_WORKER_COMPACTOR);
 	TimestampTz last_removal = 0;
+	RemovalStep removal = {0};
+	bool		removal_due = false;
 
 	for (;;)
 	{
 		pgtsdb_worker_unit(worker, "make partitions of tsdb.chunks", make_partitions, NULL);
 		sweep(worker);
-		if (drop_expired_leaves(worker) ||
-			TimestampDifferenceExceeds(last_removal, GetCurrentTimestamp(), SERIES_SWEEP_INTERVAL_MS))
+		removal_due |= drop_expired_leaves(worker) ||
+			TimestampDifferenceExceeds(last_removal, GetCurrentTimestamp(), SERIES_SWEEP_INTERVAL_MS);
+		if (removal_due && !removal.more)
 		{
 			last_removal = GetCurrentTimestamp();
-			remove_empty_series(worker);
+			pgtsdb_series_sweep_start(&removal.sweep, last_removal);
+			removal.more = true;
+			removal_due = false;
 		}
+		remove_empty_series(worker, &removal);
 		freeze_closed_leaves(worker);
 		pgtsdb_worker_wait(worker, pgtsdb_compaction_interval);
 	}
@@ -181,19 +190,20 @@ drop_leaf(PgtsdbWorker *worker, void *arg)
 	step->more = pgtsdb_drop_expired_leaf(&step->leaf);
 }
 
-/* What could not be locked, or failed, is left for the next time. */
+/* Goes on with the sweep for a while.  What could not be locked, or failed, is left for the next sweep. */
 static void
-remove_empty_series(PgtsdbWorker *worker)
+remove_empty_series(PgtsdbWorker *worker, RemovalStep *step)
 {
-	RemovalStep step = {.more = true};
+	TimestampTz began = GetCurrentTimestamp();
 
-	pgtsdb_series_sweep_start(&step.sweep, GetCurrentTimestamp());
-	while (step.more)
+	while (step->more && !TimestampDifferenceExceeds(began, GetCurrentTimestamp(), REMOVAL_TIME_MS))
 	{
-		PgtsdbSeriesSweep before = step.sweep;
+		PgtsdbSeriesSweep before = step->sweep;
 
-		if (!pgtsdb_worker_unit(worker, "remove series without samples", remove_some, &step))
-			step.more = step.sweep.part != before.part || step.sweep.group_id != before.group_id;
+		if (!pgtsdb_worker_unit(worker, "remove series without samples", remove_some, step))
+			step->more = step->sweep.part != before.part || step->sweep.group_id != before.group_id;
+		if (step->sweep.retired > before.retired)
+			pgtsdb_worker_wait(worker, REMOVAL_PAUSE_MS);
 	}
 }
 
