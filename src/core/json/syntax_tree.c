@@ -313,20 +313,6 @@ append_duration(TsdbBuffer *buffer, const char *name, int64_t milliseconds, cons
 static void
 append_duration_tree(TsdbBuffer *buffer, const TsdbExpr *expr)
 {
-	static const char *const operators[] =
-	{
-		[TSDB_DURATION_STEP] = "step",
-		[TSDB_DURATION_RANGE] = "range",
-		[TSDB_DURATION_MIN_OF] = "min_of",
-		[TSDB_DURATION_MAX_OF] = "max_of",
-		[TSDB_DURATION_ADD] = "+",
-		[TSDB_DURATION_SUB] = "-",
-		[TSDB_DURATION_MUL] = "*",
-		[TSDB_DURATION_DIV] = "/",
-		[TSDB_DURATION_MOD] = "%",
-		[TSDB_DURATION_POW] = "^",
-	};
-
 	if (expr == NULL)
 		append_text(buffer, "null");
 	else if (expr->kind == TSDB_EXPR_NUMBER)
@@ -341,7 +327,7 @@ append_duration_tree(TsdbBuffer *buffer, const TsdbExpr *expr)
 	{
 		append_text(buffer, "{\"lhs\":");
 		append_duration_tree(buffer, expr->duration.lhs);
-		tsdb_buffer_printf(buffer, ",\"op\":\"%s\",\"rhs\":", operators[expr->duration.op]);
+		tsdb_buffer_printf(buffer, ",\"op\":\"%s\",\"rhs\":", tsdb_duration_op_text(expr->duration.op));
 		append_duration_tree(buffer, expr->duration.rhs);
 		append_text(buffer, ",\"type\":\"durationExpr\",\"wrapped\":");
 		append_bool(buffer, expr->duration.in_parens);

@@ -213,6 +213,8 @@ typedef struct TsdbFunction
 extern const TsdbFunction *tsdb_promql_find_function(TsdbStr name);
 extern const TsdbFunction *tsdb_promql_function(TsdbFunctionId id);
 extern const char *tsdb_binary_op_text(TsdbBinaryOp op);
+/* step, range, min_of, max_of without parentheses, or an operator. */
+extern const char *tsdb_duration_op_text(TsdbDurationOp op);
 extern bool tsdb_binary_op_is_comparison(TsdbBinaryOp op);
 extern bool tsdb_binary_op_is_set(TsdbBinaryOp op);
 extern const char *tsdb_aggregate_text(TsdbAggregateOp op);

@@ -56,40 +56,20 @@ tsdb_promql_print_duration(TsdbBuffer *buffer, int64_t milliseconds)
 	}
 }
 
-static const char *
-duration_operator(TsdbDurationOp op)
-{
-	static const char *const texts[] =
-	{
-		[TSDB_DURATION_STEP] = "step()",
-		[TSDB_DURATION_RANGE] = "range()",
-		[TSDB_DURATION_MIN_OF] = "min_of(",
-		[TSDB_DURATION_MAX_OF] = "max_of(",
-		[TSDB_DURATION_ADD] = "+",
-		[TSDB_DURATION_SUB] = "-",
-		[TSDB_DURATION_MUL] = "*",
-		[TSDB_DURATION_DIV] = "/",
-		[TSDB_DURATION_MOD] = "%",
-		[TSDB_DURATION_POW] = "^",
-	};
-
-	return texts[op];
-}
-
 static void
 print_duration_operands(TsdbBuffer *buffer, const TsdbDurationExpr *duration)
 {
-	const char *operator = duration_operator(duration->op);
+	const char *operator = tsdb_duration_op_text(duration->op);
 
 	switch (duration->op)
 	{
 		case TSDB_DURATION_STEP:
 		case TSDB_DURATION_RANGE:
-			print_text(buffer, operator);
+			tsdb_buffer_printf(buffer, "%s()", operator);
 			return;
 		case TSDB_DURATION_MIN_OF:
 		case TSDB_DURATION_MAX_OF:
-			print_text(buffer, operator);
+			tsdb_buffer_printf(buffer, "%s(", operator);
 			tsdb_promql_print(buffer, duration->lhs);
 			print_text(buffer, ", ");
 			tsdb_promql_print(buffer, duration->rhs);

@@ -183,6 +183,26 @@ tsdb_binary_op_text(TsdbBinaryOp op)
 	return binary_ops[op];
 }
 
+const char *
+tsdb_duration_op_text(TsdbDurationOp op)
+{
+	static const char *const texts[] =
+	{
+		[TSDB_DURATION_STEP] = "step",
+		[TSDB_DURATION_RANGE] = "range",
+		[TSDB_DURATION_MIN_OF] = "min_of",
+		[TSDB_DURATION_MAX_OF] = "max_of",
+		[TSDB_DURATION_ADD] = "+",
+		[TSDB_DURATION_SUB] = "-",
+		[TSDB_DURATION_MUL] = "*",
+		[TSDB_DURATION_DIV] = "/",
+		[TSDB_DURATION_MOD] = "%",
+		[TSDB_DURATION_POW] = "^",
+	};
+
+	return texts[op];
+}
+
 bool
 tsdb_binary_op_is_comparison(TsdbBinaryOp op)
 {
