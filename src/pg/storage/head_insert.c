@@ -59,7 +59,7 @@ pgtsdb_head_insert(const PgtsdbHeadTuples *tuples, bool *stored)
 
 	insertion.heap = tsdb_leaf_open(tsdb_local_table(TSDB_TABLE_HEAD, tuples->part), RowExclusiveLock);
 	if (insertion.heap == NULL)
-		elog(ERROR, "table \"%s.head\" is gone", PGTSDB_SCHEMA);
+		pgtsdb_table_is_gone("head");
 	if (!is_plain(insertion.heap))
 	{
 		table_close(insertion.heap, NoLock);

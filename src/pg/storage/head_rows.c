@@ -252,7 +252,7 @@ pgtsdb_head_rows_flush(PgtsdbHeadRows *rows, PgtsdbIngestResult *result)
 	groups = sorted_groups(rows);
 	if (!pgtsdb_scan_open(&rows->stored, tsdb_local_table(TSDB_TABLE_HEAD, part_of_key(groups[0]->key)), 4, columns,
 						  rows->snapshot, RowExclusiveLock))
-		elog(ERROR, "table \"%s.head\" is gone", PGTSDB_SCHEMA);
+		pgtsdb_table_is_gone("head");
 
 	for (uint32 i = 0; i < n; i++)
 	{

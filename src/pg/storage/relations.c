@@ -108,6 +108,14 @@ tsdb_leaf_open(Oid heap, LOCKMODE lock)
 	return try_table_open(heap, lock);
 }
 
+void
+pgtsdb_table_is_gone(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_TABLE),
+			 errmsg("table \"%s.%s\" was dropped meanwhile", PGTSDB_SCHEMA, name)));
+}
+
 Relation
 tsdb_index_open(Relation heap, int n_columns, const char *const *columns, LOCKMODE lock)
 {

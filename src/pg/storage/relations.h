@@ -15,6 +15,8 @@
 #include "storage/lockdefs.h"
 #include "utils/relcache.h"
 
+#include "pg/compat.h"
+
 #define PGTSDB_SCHEMA "tsdb"
 
 typedef enum TsdbTable
@@ -56,6 +58,8 @@ extern bool pgtsdb_find_chunk_partition(int16 tier, int16 class, int64 t_min, Ts
 
 /* Opens and locks one heap; NULL when it was dropped meanwhile (a reader skips it: retention was faster). */
 extern Relation tsdb_leaf_open(Oid heap, LOCKMODE lock);
+/* For those who cannot skip it: tsdb.drop_storage() was faster. */
+pg_noreturn extern void pgtsdb_table_is_gone(const char *name);
 
 /* The valid btree index whose leading key columns are exactly these, opened and locked; raises when there is none. */
 extern Relation tsdb_index_open(Relation heap, int n_columns, const char *const *columns, LOCKMODE lock);

@@ -503,7 +503,7 @@ next_segment(Job *job, const size_t *done, Segment *segment)
 
 	pgtsdb_ensure_chunk_partition(0, job->class, t_start);
 	if (!pgtsdb_find_chunk_partition(0, job->class, t_start, &leaf))
-		elog(ERROR, "a partition of \"%s.chunks\" is gone", PGTSDB_SCHEMA);
+		pgtsdb_table_is_gone("chunks");
 	segment->t_end = leaf.t_hi;
 	if (segment->t_end - 1 - t_start > span)
 		segment->t_end = t_start + span + 1;

@@ -223,9 +223,7 @@ look_up(PgtsdbSeriesWanted **wanted, size_t n)
 	qsort(wanted, n, sizeof(*wanted), compare_hash);
 	if (!pgtsdb_scan_open_partial(&scan, tsdb_local_table(TSDB_TABLE_SERIES, wanted[0]->part), 2, columns,
 								  snapshot, AccessShareLock))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("table \"%s.series\" was dropped meanwhile", PGTSDB_SCHEMA)));
+		pgtsdb_table_is_gone("series");
 	for (size_t i = 0; i < n; i++)
 	{
 		look_up_one(&scan, wanted[i]);
@@ -352,7 +350,7 @@ plan_groups(Creation *creation)
 
 	if (!pgtsdb_scan_open(&scan, tsdb_local_table(TSDB_TABLE_SERIES_GROUPS, creation->part), 2, columns,
 						  snapshot, AccessShareLock))
-		elog(ERROR, "table \"%s.series_groups\" is gone", PGTSDB_SCHEMA);
+		pgtsdb_table_is_gone("series_groups");
 	for (size_t i = 0; i < creation->n; i++)
 	{
 		PgtsdbSeriesWanted *wanted = creation->wanted[i];
@@ -583,9 +581,7 @@ series_tids(const PgtsdbSeriesRef *series, size_t n, Snapshot snapshot)
 
 	if (!pgtsdb_scan_open(&scan, tsdb_local_table(TSDB_TABLE_SERIES, series->part), lengthof(columns), columns, snapshot,
 						  AccessShareLock))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("table \"%s.series\" was dropped meanwhile", PGTSDB_SCHEMA)));
+		pgtsdb_table_is_gone("series");
 	for (size_t i = 0; i < n; i++)
 	{
 		pgtsdb_scan_clear(&scan);
@@ -617,9 +613,7 @@ pgtsdb_series_name(PgtsdbSeriesRef series)
 	tsdb_buffer_init(&text, arena, 256);
 	if (!pgtsdb_scan_open(&scan, tsdb_local_table(TSDB_TABLE_SERIES, series.part), 3, columns,
 						  snapshot, AccessShareLock))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("table \"%s.series\" was dropped meanwhile", PGTSDB_SCHEMA)));
+		pgtsdb_table_is_gone("series");
 	pgtsdb_scan_key_int4(&scan, 1, BTEqualStrategyNumber, series.part);
 	pgtsdb_scan_key_int4(&scan, 2, BTEqualStrategyNumber, series.group_id);
 	pgtsdb_scan_key_int2(&scan, 3, BTEqualStrategyNumber, series.col);

@@ -199,7 +199,7 @@ pgtsdb_cache_identity(Oid series)
 
 	need_cache();
 	if (relation == NULL)
-		elog(ERROR, "relation %u is gone", series);
+		pgtsdb_table_is_gone("series");
 	parts[0] = MyDatabaseId;
 	parts[1] = series;
 	parts[2] = relation->rd_rel->relfilenode;
