@@ -220,6 +220,7 @@ typedef enum GwStatement
 	GW_SQL_PARSE_QUERY,
 	GW_SQL_STATUS_TSDB,
 	GW_SQL_FEDERATE,
+	GW_SQL_REMOTE_READ,
 	GW_SQL_REMOTE_WRITE,
 	GW_SQL_REMOTE_WRITE_2,
 	GW_SQL_PUSH,
@@ -234,6 +235,7 @@ typedef struct GwSql
 	const char *text;
 	int			n_arguments;
 	Oid			types[GW_MAX_ARGUMENTS];
+	bool		binary;			/* the result */
 } GwSql;
 
 extern const GwSql gw_sql[GW_STATEMENTS];
@@ -351,6 +353,7 @@ extern void gw_handle_targets(GwRequest *request, GwSession *session);
 extern void gw_handle_scrape_pools(GwRequest *request, GwSession *session);
 extern void gw_handle_format_query(GwRequest *request, GwSession *session);
 extern void gw_handle_parse_query(GwRequest *request, GwSession *session);
+extern void gw_handle_read(GwRequest *request, GwSession *session);
 extern void gw_handle_federate(GwRequest *request, GwSession *session);
 
 /* write_routes.c */

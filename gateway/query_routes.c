@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "gateway/gateway.h"
 
@@ -318,4 +319,25 @@ gw_handle_federate(GwRequest *request, GwSession *session)
 	if (result != NULL)
 		gw_respond_result(request, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", result);
 	gw_buffer_free(&matches);
+}
+
+/* Remote read; the answer is a block of snappy already. */
+void
+gw_handle_read(GwRequest *request, GwSession *session)
+{
+	GwArguments arguments = {0};
+	PGresult   *result;
+
+	if (request->content_encoding != NULL && strcasecmp(request->content_encoding, "snappy") != 0)
+	{
+		gw_fail(request, GW_MEDIA_TYPE, "content encoding is not snappy");
+		return;
+	}
+	gw_add_bytes(&arguments, &request->body);
+	result = gw_session_run(request, session, GW_SQL_REMOTE_READ, &arguments);
+	if (result == NULL)
+		return;
+	request->accepts_gzip = false;
+	gw_respond_result(request, MHD_HTTP_OK, "application/x-protobuf", result);
+	gw_add_header(request, MHD_HTTP_HEADER_CONTENT_ENCODING, "snappy");
 }

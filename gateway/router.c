@@ -33,6 +33,7 @@ const GwRoute gw_routes[] = {
 	{API "/status/tsdb", GW_GET, GW_CORS, GW_READS, gw_handle_status_tsdb},
 	{API "/status/tsdb/blocks", GW_GET, GW_CORS, GW_LOCAL, gw_handle_status_blocks},
 	{API "/status/walreplay", GW_GET, GW_CORS | GW_OPEN, GW_LOCAL, gw_handle_walreplay},
+	{API "/read", GW_POST, GW_PLAIN_ERRORS | GW_BODY, GW_READS, gw_handle_read},
 	{API "/write", GW_POST, GW_PLAIN_ERRORS | GW_BODY, GW_WRITES, gw_handle_write},
 	{API "/push", GW_POST, GW_PLAIN_ERRORS | GW_BODY, GW_WRITES, gw_handle_write},
 	{API "/admin/tsdb/delete_series", GW_POST | GW_PUT, 0, GW_WRITES, gw_handle_delete_series},

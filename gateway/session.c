@@ -283,7 +283,7 @@ run(GwRequest *request, GwSession *session, GwStatement statement, const GwArgum
 
 	snprintf(name, sizeof(name), "s%d", statement);
 	if (!PQsendQueryPrepared(session->connection, name, arguments->n, arguments->values, arguments->lengths,
-							 arguments->formats, 0))
+							 arguments->formats, gw_sql[statement].binary))
 		return NULL;
 	return take_result(request, session, cancelled);
 }

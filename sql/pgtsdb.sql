@@ -1010,6 +1010,10 @@ AS $$
 $$;
 COMMENT ON FUNCTION tsdb.api_scrape_pools() IS 'answer of the Prometheus API: the names of the jobs that have targets';
 
+CREATE FUNCTION tsdb.remote_read(body bytea) RETURNS bytea
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_remote_read' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.remote_read(bytea) IS 'answers a Prometheus remote-read request (protobuf, snappy) with samples';
+
 CREATE FUNCTION tsdb.federate(matches text[]) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$

@@ -7,7 +7,7 @@ use Test::More;
 
 use Pgtsdb::Gateway;
 use Pgtsdb::Node;
-use Pgtsdb::RemoteWrite qw(remote_write_v2_body);
+use Pgtsdb::RemoteWrite qw(remote_read_body remote_read_results remote_write_v2_body);
 
 my $port = PostgreSQL::Test::Cluster::get_free_port();
 my $node = pgtsdb_node('gateway', workers => 1, settings => <<"END");
@@ -131,6 +131,30 @@ is($gateway->write([ { labels => { __name__ => 'f', l => "a\"\n" }, samples => [
 is($gateway->get('/federate?match[]=f&match[]=gone')->{body},
 	"# TYPE f untyped\nf{instance=\"\",l=\"a\\\"\\n\"} 1.5 @{[$now * 1000 - 1000]}\n", 'federation, without what is stale');
 is($gateway->get('/federate?match[]=%7B')->{status}, 400, 'federation of nonsense');
+
+# Remote read: what comes back is what would be written, bit for bit.
+sub read_back
+{
+	my ($queries, @types) = @_;
+	my $answer = $gateway->post('/api/v1/read', remote_read_body($queries, @types), 'Content-Encoding' => 'snappy',
+		'Content-Type' => 'application/x-protobuf', 'X-Prometheus-Remote-Read-Version' => '0.1.0', 'Accept-Encoding' => 'snappy, gzip');
+	is_deeply([ $answer->{status}, @{ $answer->{headers} }{qw(content-type content-encoding)} ],
+		[ 200, 'application/x-protobuf', 'snappy' ], 'remote read') or diag($answer->{body});
+	return [ remote_read_results($answer->{raw}) ];
+}
+my @all = ($t * 1000, ($t + 600) * 1000);
+delete $series[0]{metadata};
+is_deeply(read_back([ [ @all, [ 0, '__name__', 'requests_total' ] ] ]), [ join '', map { Pgtsdb::RemoteWrite::time_series($_) } @series ],
+	'answers all samples of all series');
+is_deeply(read_back([ [ @all, [ 0, '__name__', 'requests_total' ], [ 3, 'instance', 'host[23]' ] ],
+		[ $now * 1000 - 1000, $now * 1000, [ 2, '__name__', 'go.*' ], [ 1, '__name__', 'gogo' ] ], [ 1, 2, [ 0, '__name__', 'requests_total' ] ] ], 1, 0),
+	[ Pgtsdb::RemoteWrite::time_series($series[0]),
+		Pgtsdb::RemoteWrite::time_series({ labels => { __name__ => 'gone' }, samples => [ [ $now * 1000 - 1000, 'stale' ] ] }), '' ],
+	'three queries, a stale marker among the samples');
+is($gateway->post('/api/v1/read', remote_read_body([], 1))->{status}, 400, 'chunks are not answered');
+is($gateway->post('/api/v1/read', 'nonsense')->{status}, 400, 'nonsense');
+is($gateway->post('/api/v1/read', remote_read_body([ [ 1, 2, [ 2, 'a', '(' ] ] ]))->{status}, 400, 'nor a pattern that is none');
+is($gateway->post('/api/v1/read', '', 'Content-Encoding' => 'gzip')->{status}, 415, 'nor another encoding');
 
 $answer = $gateway->post('/v1/metrics/push',
 	qq({"samples": [{"metric": "m", "labels": {"a": "b"}, "timestampMs": ${now}000, "value": 1}, {"metric": "m"}]}));

@@ -369,6 +369,86 @@ START_TEST(v2_broken_messages_are_refused)
 }
 END_TEST
 
+/* ---- remote read ---- */
+
+/* start 1, end 2, {a="b"}, {c!~"d"}; a hint that nobody reads; the types in the list */
+static TsdbBuffer
+read_request(const char *types)
+{
+	TsdbBuffer	request = new_buffer();
+	TsdbBuffer	query = new_buffer();
+
+	tsdb_buffer_append(&query, "\x08\1\x10\2", 4);
+	put_bytes(&query, 3, "\x12\1a\x1a\1b", 6);
+	put_bytes(&query, 3, "\x08\3\x12\1c\x1a\1d", 8);
+	put_bytes(&query, 4, "\x08\5", 2);
+	put_bytes(&request, 1, query.data, query.len);
+	if (types != NULL)
+		put_bytes(&request, 2, types, 1);
+	return request;
+}
+
+static TsdbStatus
+decode_read(const TsdbBuffer *message, TsdbReadQuery **queries, size_t *n)
+{
+	TsdbIngestLimits limits = {1 << 20};
+	size_t		len = snappy_max_compressed_length(message->len);
+	char	   *body = tsdb_alloc(&arena, len);
+
+	ck_assert_int_eq(snappy_compress((const char *) message->data, message->len, body, &len), SNAPPY_OK);
+	return tsdb_remote_read_decode(&arena, body, len, &limits, queries, n, &error);
+}
+
+START_TEST(read_requests_decode)
+{
+	TsdbBuffer	request = read_request(NULL);
+	TsdbReadQuery *queries;
+	size_t		n;
+
+	ck_assert_int_eq(decode_read(&request, &queries, &n), TSDB_OK);
+	ck_assert_uint_eq(n, 1);
+	ck_assert_int_eq(queries[0].t_min, 1);
+	ck_assert_int_eq(queries[0].t_max, 2);
+	ck_assert_uint_eq(queries[0].n_matchers, 2);
+	ck_assert(tsdb_matcher_matches(&queries[0].matchers[0], TSDB_STR("b")));
+	ck_assert(!tsdb_matcher_matches(&queries[0].matchers[1], TSDB_STR("d")));
+	request = read_request("\0");
+	ck_assert_int_eq(decode_read(&request, &queries, &n), TSDB_OK);
+	request = read_request("\1");
+	ck_assert_int_eq(decode_read(&request, &queries, &n), TSDB_ERR_UNSUPPORTED);
+	for (size_t len = 1; len < request.len; len++)
+	{
+		TsdbBuffer	cut = request;
+
+		cut.len = len;
+		if (len != request.len - 3) /* all but the types is a request */
+			ck_assert_int_eq(decode_read(&cut, &queries, &n), TSDB_ERR_INPUT);
+	}
+}
+END_TEST
+
+/* A result has the shape of a write request. */
+START_TEST(read_results_are_what_is_written)
+{
+	static const TsdbLabel pairs[] = {{TSDB_STR("__name__"), TSDB_STR("up")}, {TSDB_STR("job"), TSDB_STR("a")}};
+	static const int64_t t[] = {-5, 0, 1700000000000};
+	const double v[] = {1.5, -0.0, tsdb_double_from_bits(UINT64_C(0x7ff0000000000002))};
+	TsdbBuffer	result = new_buffer();
+	TsdbBuffer	response = new_buffer();
+	TsdbStr		block;
+	size_t		len;
+	char	   *log;
+
+	tsdb_remote_read_series(&result, (TsdbLabels){pairs, 2}, t, v, 3);
+	ck_assert_int_eq(decode(&result, &log), TSDB_OK);
+	ck_assert_str_eq(log, "up{job=\"a\"} -5:3ff8000000000000 0:8000000000000000 1700000000000:7ff0000000000002\n");
+	tsdb_remote_read_result(&response, &result);
+	block = tsdb_remote_read_compress(&arena, &response);
+	ck_assert_int_eq(snappy_uncompressed_length(block.data, block.len, &len), SNAPPY_OK);
+	ck_assert_uint_eq(len, result.len + 2);
+}
+END_TEST
+
 Suite *
 remote_write_suite(void)
 {
@@ -390,6 +470,12 @@ remote_write_suite(void)
 	tcase_add_test(tests, v2_bad_references_lose_their_series_only);
 	tcase_add_test(tests, v2_few_references_cannot_name_much_text);
 	tcase_add_test(tests, v2_broken_messages_are_refused);
+	suite_add_tcase(suite, tests);
+
+	tests = tcase_create("remote_read");
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, read_requests_decode);
+	tcase_add_test(tests, read_results_are_what_is_written);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

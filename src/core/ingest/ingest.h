@@ -78,6 +78,24 @@ extern TsdbStatus tsdb_remote_write_decode(TsdbArena *arena, const void *body, s
 extern TsdbStatus tsdb_remote_write_v2_decode(TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits,
 											  TsdbSampleSink *sink, TsdbError *error);
 
+/* remote_read.c: prometheus.ReadRequest and ReadResponse, type SAMPLES, snappy block format */
+
+typedef struct TsdbReadQuery
+{
+	int64_t		t_min;			/* milliseconds, both inclusive */
+	int64_t		t_max;
+	TsdbMatcher *matchers;
+	size_t		n_matchers;
+} TsdbReadQuery;
+
+/* As for remote write; TSDB_ERR_UNSUPPORTED when the sender does not take SAMPLES. */
+extern TsdbStatus tsdb_remote_read_decode(TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits,
+										  TsdbReadQuery **queries, size_t *n, TsdbError *error);
+/* A series of a result, a result of the response, in order; then the block to send. */
+extern void tsdb_remote_read_series(TsdbBuffer *result, TsdbLabels labels, const int64_t *t, const double *v, size_t n);
+extern void tsdb_remote_read_result(TsdbBuffer *response, const TsdbBuffer *result);
+extern TsdbStr tsdb_remote_read_compress(TsdbArena *arena, const TsdbBuffer *response);
+
 /* text_format.c: Prometheus text format 0.0.4 and what is common with OpenMetrics 1.0 */
 
 typedef struct TsdbTextOptions

@@ -270,7 +270,7 @@ walk_request(TsdbWriteWalker *walker, TsdbReader reader)
 /* ---- snappy ---- */
 
 TsdbStatus
-tsdb_write_decompress(TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits, TsdbReader *message,
+tsdb_write_decompress(TsdbArena *arena, const char *what, const void *body, size_t len, const TsdbIngestLimits *limits, TsdbReader *message,
 		   TsdbError *error)
 {
 	size_t		bytes;
@@ -278,14 +278,14 @@ tsdb_write_decompress(TsdbArena *arena, const void *body, size_t len, const Tsdb
 
 	if (snappy_uncompressed_length(body, len, &bytes) != SNAPPY_OK)
 	{
-		tsdb_fail(error, TSDB_ERR_INPUT, "remote write body of %zu bytes is not a snappy block", len);
+		tsdb_fail(error, TSDB_ERR_INPUT, "%s body of %zu bytes is not a snappy block", what, len);
 		tsdb_error_hint(error, "Compress the protobuf message in the snappy block format, not the framed one.");
 		return error->code;
 	}
 	if (bytes > limits->max_body_bytes)
 	{
-		tsdb_fail(error, TSDB_ERR_LIMIT, "remote write body of %zu bytes after decompression is larger than %zu bytes",
-				  bytes, limits->max_body_bytes);
+		tsdb_fail(error, TSDB_ERR_LIMIT, "%s body of %zu bytes after decompression is larger than %zu bytes",
+				  what, bytes, limits->max_body_bytes);
 		tsdb_error_hint(error, "Send fewer samples in one request.");
 		return error->code;
 	}
@@ -293,7 +293,7 @@ tsdb_write_decompress(TsdbArena *arena, const void *body, size_t len, const Tsdb
 	plain = bytes / 24 > len ? NULL : tsdb_alloc(arena, bytes);
 	if (plain == NULL || snappy_uncompress(body, len, plain, &bytes) != SNAPPY_OK)
 	{
-		tsdb_fail(error, TSDB_ERR_INPUT, "remote write body of %zu bytes is a truncated or damaged snappy block", len);
+		tsdb_fail(error, TSDB_ERR_INPUT, "%s body of %zu bytes is a truncated or damaged snappy block", what, len);
 		tsdb_error_hint(error, "Nothing of this request was stored; send it again.");
 		return error->code;
 	}
@@ -332,7 +332,7 @@ tsdb_remote_write_decode(TsdbArena *arena, const void *body, size_t len, const T
 	TsdbWriteWalker		walker = {.arena = arena, .error = error};
 	TsdbReader	message;
 
-	if (tsdb_write_decompress(arena, body, len, limits, &message, error) != TSDB_OK)
+	if (tsdb_write_decompress(arena, "remote write", body, len, limits, &message, error) != TSDB_OK)
 		return error->code;
 	walker.start = message.cursor;
 	if (walk_request(&walker, message) != TSDB_OK)

@@ -1,6 +1,6 @@
 /*
  * remote_write_internal.h
- *		What the decoders of both versions of remote write share.
+ *		What the decoders of both versions of remote write share, and remote read with them.
  */
 #ifndef TSDB_REMOTE_WRITE_INTERNAL_H
 #define TSDB_REMOTE_WRITE_INTERNAL_H
@@ -40,7 +40,8 @@ extern void *tsdb_write_room(TsdbArena *arena, void *array, size_t *room, size_t
 /* Reads a message Sample; what is new in version 2 is skipped. */
 extern bool tsdb_write_sample(TsdbWriteWalker *walker, TsdbReader message);
 extern TsdbStr tsdb_write_type(uint64_t number);
-extern TsdbStatus tsdb_write_decompress(TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits,
+/* `what` is named in errors: "remote write". */
+extern TsdbStatus tsdb_write_decompress(TsdbArena *arena, const char *what, const void *body, size_t len, const TsdbIngestLimits *limits,
 										TsdbReader *message, TsdbError *error);
 /* Hands all that was walked to the sink. */
 extern void tsdb_write_feed(TsdbSampleSink *sink, const TsdbWriteWalker *walker);

@@ -59,7 +59,7 @@ tsdb_remote_write_v2_decode(TsdbArena *arena, const void *body, size_t len, cons
 	TsdbReader	message;
 
 	tsdb_error_clear(error);
-	if (tsdb_write_decompress(arena, body, len, limits, &message, error) != TSDB_OK)
+	if (tsdb_write_decompress(arena, "remote write", body, len, limits, &message, error) != TSDB_OK)
 		return error->code;
 	walker.start = message.cursor;
 	/* protobuf does not promise that symbols come before the series that refer to them */

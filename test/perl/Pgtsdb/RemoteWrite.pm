@@ -17,7 +17,7 @@ use strict;
 use warnings;
 use Exporter 'import';
 
-our @EXPORT_OK = qw(remote_write_body remote_write_v2_body remote_write_sql snappy_literal value_bytes);
+our @EXPORT_OK = qw(remote_read_body remote_read_results remote_write_body remote_write_v2_body remote_write_sql snappy_literal value_bytes);
 
 # Little-endian words of the two NaNs that Prometheus tells apart.
 use constant STALE_NAN => pack('VV', 2, 0x7ff00000);
@@ -114,6 +114,80 @@ sub remote_write_v2_body
 		$out .= bytes_field(5, $message);
 	}
 	return snappy_literal(join('', map { bytes_field(4, $_) } @symbols) . $out);
+}
+
+# ---- remote read ----
+#
+#	ReadRequest { repeated Query queries = 1; repeated ResponseType accepted_response_types = 2; }
+#	Query { int64 start_timestamp_ms = 1; int64 end_timestamp_ms = 2; repeated LabelMatcher matchers = 3; }
+#	LabelMatcher { Type type = 1; string name = 2; string value = 3; }
+#	ReadResponse { repeated QueryResult results = 1; }
+
+# query: [ start, end, [ type number, name, value ], ... ]
+sub remote_read_body
+{
+	my ($queries, @types) = @_;
+	my $out = '';
+	for my $query (@$queries)
+	{
+		my ($start, $end, @matchers) = @$query;
+		my $message = "\x08" . varint($start) . "\x10" . varint($end);
+		$message .= bytes_field(3, "\x08" . varint($_->[0]) . bytes_field(2, $_->[1]) . bytes_field(3, $_->[2])) for @matchers;
+		$out .= bytes_field(1, $message);
+	}
+	$out .= bytes_field(2, join '', map { varint($_) } @types) if @types;
+	return snappy_literal($out);
+}
+
+# The results of an answer, each as the bytes that time_series() makes of its series.
+sub remote_read_results
+{
+	my $message = snappy_decode(@_);
+	my @results;
+	while (length $message)
+	{
+		die "not a result" unless substr($message, 0, 1, '') eq "\x0a";
+		my $len = take_varint(\$message);
+		push @results, substr($message, 0, $len, '');
+	}
+	return @results;
+}
+
+sub take_varint
+{
+	my ($bytes) = @_;
+	my ($n, $shift) = (0, 0);
+	while (1)
+	{
+		my $byte = ord substr($$bytes, 0, 1, '');
+		$n |= ($byte & 0x7f) << $shift;
+		return $n if $byte < 0x80;
+		$shift += 7;
+	}
+}
+
+sub snappy_decode
+{
+	my ($block) = @_;
+	my $out = '';
+	my $len = take_varint(\$block);
+	while (length $block)
+	{
+		my $tag = ord substr($block, 0, 1, '');
+		if (($tag & 3) == 0)
+		{
+			my $size = $tag >> 2;
+			$size = unpack('V', substr($block, 0, $size - 59, '') . "\0\0\0") if $size >= 60;
+			$out .= substr($block, 0, $size + 1, '');
+			next;
+		}
+		my $size = ($tag & 3) == 1 ? 4 + ($tag >> 2 & 7) : 1 + ($tag >> 2);
+		my $back = ($tag & 3) == 1 ? ($tag >> 5) << 8 | ord substr($block, 0, 1, '')
+			: ($tag & 3) == 2 ? unpack('v', substr($block, 0, 2, '')) : unpack('V', substr($block, 0, 4, ''));
+		$out .= substr($out, -$back, 1) for 1 .. $size;
+	}
+	die 'damaged block' if length $out != $len;
+	return $out;
 }
 
 # The statement that stores the series.
