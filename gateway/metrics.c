@@ -87,7 +87,7 @@ gw_handle_metrics(GwRequest *request, GwSession *session)
 	for (int i = 0; i < gw_n_routes; i++)
 		put_route(&out, gw_routes[i].path, &counts[i]);
 	put_route(&out, "none", &counts[MAX_ROUTES]);
-	gw_buffer_puts(&out, "# HELP pgtsdb_gateway_http_request_duration_seconds From the first line of a request to the end of its answer.\n"
+	gw_buffer_puts(&out, "# HELP pgtsdb_gateway_http_request_duration_seconds From the first line of a request to its end.\n"
 				   "# TYPE pgtsdb_gateway_http_request_duration_seconds histogram\n");
 	for (int i = 0; i < gw_n_routes; i++)
 		put_durations(&out, gw_routes[i].path, &counts[i]);

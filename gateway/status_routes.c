@@ -54,7 +54,8 @@ gw_handle_buildinfo(GwRequest *request, GwSession *session)
 						"\"query_sharding\":\"false\",\"federated_rules\":\"false\"}}}");
 	else
 		gw_respond_json(request, "{\"status\":\"success\",\"data\":{\"version\":\"" PROMETHEUS_VERSION "\","
-						"\"revision\":\"pgtsdb " PGTSDB_VERSION "\",\"branch\":\"\",\"buildUser\":\"pgtsdb\",\"buildDate\":\"\",\"goVersion\":\"\"}}");
+						"\"revision\":\"pgtsdb " PGTSDB_VERSION "\",\"branch\":\"\",\"buildUser\":\"pgtsdb\","
+						"\"buildDate\":\"\",\"goVersion\":\"\"}}");
 }
 
 void

@@ -12,6 +12,11 @@
 
 #include "storage/proc.h"
 
+/* PostgreSQL 16 (d952373a98) moved what looks into a varlena out of postgres.h. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 #if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 190000
 #error "pgtsdb needs PostgreSQL 15 to 18"
 #endif

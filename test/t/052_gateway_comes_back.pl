@@ -103,7 +103,7 @@ wait_until('and is not shown', 10, sub { psql_if_it_answers($node, "SELECT count
 
 # ---- restarts of the database under a gateway that goes on ----
 
-my $gateway = Pgtsdb::Gateway->start($node);
+my $gateway = Pgtsdb::Gateway->start($node, '--stop-timeout=60s');
 is($gateway->write(sample(2))->{status}, 204, 'one that was started by hand');
 is($gateway->get('/-/ready')->{status}, 200, 'is ready');
 $node->stop;
@@ -152,8 +152,8 @@ $node->safe_psql('postgres', q{
 	SELECT tsdb.push(jsonb_build_object('samples', jsonb_agg(jsonb_build_object(
 		'metric', 'many', 'labels', jsonb_build_object('i', i::text), 'timestampMs', 1700000000000, 'value', i))))
 	  FROM generate_series(1, 500) i});
-$socket->syswrite('GET /api/v1/query_range?query=' . Pgtsdb::Gateway::encode('sum(sort(many) * on(i) many)') .
-	"&start=1700000000&end=1700000300&step=0.05 HTTP/1.1\r\nHost: x\r\n\r\n");
+$socket->syswrite('GET /api/v1/query_range?query=' . Pgtsdb::Gateway::encode(join ' + ', ('sum(many * on(i) many)') x 12) .
+	"&start=1700000000&end=1700000300&step=0.03 HTTP/1.1\r\nHost: x\r\n\r\n");
 wait_until('a query runs', 10, sub {
 	$node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE usename = 'pgtsdb_gateway' AND state = 'active'") > 0 });
 kill 'TERM', $gateway->{pid};

@@ -270,8 +270,8 @@ walk_request(TsdbWriteWalker *walker, TsdbReader reader)
 /* ---- snappy ---- */
 
 TsdbStatus
-tsdb_write_decompress(TsdbArena *arena, const char *what, const void *body, size_t len, const TsdbIngestLimits *limits, TsdbReader *message,
-		   TsdbError *error)
+tsdb_write_decompress(TsdbArena *arena, const char *what, const void *body, size_t len, const TsdbIngestLimits *limits,
+					  TsdbReader *message, TsdbError *error)
 {
 	size_t		bytes;
 	char	   *plain;

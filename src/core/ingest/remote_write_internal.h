@@ -41,8 +41,8 @@ extern void *tsdb_write_room(TsdbArena *arena, void *array, size_t *room, size_t
 extern bool tsdb_write_sample(TsdbWriteWalker *walker, TsdbReader message);
 extern TsdbStr tsdb_write_type(uint64_t number);
 /* `what` is named in errors: "remote write". */
-extern TsdbStatus tsdb_write_decompress(TsdbArena *arena, const char *what, const void *body, size_t len, const TsdbIngestLimits *limits,
-										TsdbReader *message, TsdbError *error);
+extern TsdbStatus tsdb_write_decompress(TsdbArena *arena, const char *what, const void *body, size_t len,
+										const TsdbIngestLimits *limits, TsdbReader *message, TsdbError *error);
 /* Hands all that was walked to the sink. */
 extern void tsdb_write_feed(TsdbSampleSink *sink, const TsdbWriteWalker *walker);
 
