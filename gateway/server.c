@@ -3,8 +3,8 @@
  *		Connections of clients: libmicrohttpd, and a watch over those that are slow.
  *
  * libmicrohttpd knows a limit for silence only; a client that sends a byte now and then would keep
- * its connection for ever.  So each connection has a phase, each phase its time, and a thread that looks once a second
- * shuts down the sockets of those that take longer.
+ * its connection for ever.  So each connection has a phase, each phase its time, and a thread that looks
+ * several times a second shuts down the sockets of those that take longer.
  */
 #include <errno.h>
 #include <netdb.h>
