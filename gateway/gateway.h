@@ -336,6 +336,8 @@ extern bool gw_time_argument(GwRequest *request, const char *name, bool required
 extern bool gw_limit_argument(GwRequest *request, int32_t *limit);
 extern bool gw_int_argument(GwRequest *request, const char *name, int32_t otherwise, const char *problem, int32_t *number);
 extern bool gw_query_timeout(GwRequest *request, int *timeout_ms);
+/* As Go quotes a string, for errors; to be freed. */
+extern char *gw_quoted(const char *text);
 /* The array literal of all values of match[]. */
 extern void gw_matches(GwRequest *request, GwBuffer *out);
 

@@ -9,7 +9,6 @@
 
 #include "gateway/gateway.h"
 
-static char *quoted(const char *text);
 static bool parse_int(const char *text, int32_t *number);
 
 /* A time that is not required and not there is null. */
@@ -30,7 +29,7 @@ gw_time_argument(GwRequest *request, const char *name, bool required, GwArgument
 		gw_add_time(arguments, ms);
 		return true;
 	}
-	quote = quoted(text);
+	quote = gw_quoted(text);
 	if (required)
 		gw_fail_parameter(request, name, "cannot parse %s to a valid timestamp", quote);
 	else
@@ -39,8 +38,8 @@ gw_time_argument(GwRequest *request, const char *name, bool required, GwArgument
 	return false;
 }
 
-static char *
-quoted(const char *text)
+char *
+gw_quoted(const char *text)
 {
 	GwBuffer	quote = {0};
 
@@ -59,7 +58,7 @@ gw_limit_argument(GwRequest *request, int32_t *limit)
 		return true;
 	if (!parse_int(text, limit))
 	{
-		quote = quoted(text);
+		quote = gw_quoted(text);
 		gw_fail_parameter(request, "limit", "strconv.Atoi: parsing %s: invalid syntax", quote);
 		free(quote);
 		return false;
@@ -113,7 +112,7 @@ gw_query_timeout(GwRequest *request, int *timeout_ms)
 		*timeout_ms = ms < *timeout_ms ? (int) ms : *timeout_ms;
 		return true;
 	}
-	quote = quoted(text);
+	quote = gw_quoted(text);
 	gw_fail_parameter(request, "timeout", "cannot parse %s to a valid duration%s", quote,
 					  overflow ? ". It overflows int64" : "");
 	free(quote);

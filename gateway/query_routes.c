@@ -16,7 +16,6 @@ static bool range_arguments(GwRequest *request, GwArguments *arguments);
 static void run_and_answer(GwRequest *request, GwSession *session, GwStatement statement, const GwArguments *arguments);
 static unsigned status_of_answer(const char *json);
 static const char *parameter(GwRequest *request, const char *name);
-static char *quoted(const char *text);
 
 void
 gw_handle_query(GwRequest *request, GwSession *session)
@@ -74,7 +73,7 @@ lookback_argument(GwRequest *request, GwArguments *arguments)
 		gw_add_interval(arguments, ns);
 		return true;
 	}
-	quote = quoted(text);
+	quote = gw_quoted(text);
 	gw_fail(request, GW_BAD_DATA, "error parsing lookback delta duration: cannot parse %s to a valid duration%s", quote,
 			overflow ? ". It overflows int64" : "");
 	free(quote);
@@ -94,20 +93,11 @@ step_argument(GwRequest *request, GwArguments *arguments)
 		gw_add_interval(arguments, ns);
 		return true;
 	}
-	quote = quoted(text);
+	quote = gw_quoted(text);
 	gw_fail_parameter(request, "step", "cannot parse %s to a valid duration%s", quote,
 					  overflow ? ". It overflows int64" : "");
 	free(quote);
 	return false;
-}
-
-static char *
-quoted(const char *text)
-{
-	GwBuffer	quote = {0};
-
-	gw_quote_go(&quote, text);
-	return quote.data;
 }
 
 static const char *
@@ -199,7 +189,7 @@ gw_handle_rules(GwRequest *request, GwSession *session)
 
 	if (*type != '\0' && strcmp(type, "alert") != 0 && strcmp(type, "record") != 0)
 	{
-		char	   *quote = quoted(type);
+		char	   *quote = gw_quoted(type);
 
 		gw_fail_parameter(request, "type", "not supported value %s", quote);
 		free(quote);

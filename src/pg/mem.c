@@ -1,10 +1,11 @@
 /*
  * mem.c
- *		The arena of the core on top of memory contexts.
+ *		Memory contexts: the arena of the core on top of them, and formatted text.
  */
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "lib/stringinfo.h"
 #include "portability/instr_time.h"
 #include "utils/memutils.h"
 
@@ -89,3 +90,23 @@ read_clock(void *context)
 }
 
 const TsdbEnv pgtsdb_env = {check_for_interrupts, NULL, read_clock};
+
+char *
+pgtsdb_vformat(const char *format, va_list args)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	for (;;)
+	{
+		va_list		again;
+		int			needed;
+
+		va_copy(again, args);
+		needed = appendStringInfoVA(&text, format, again);
+		va_end(again);
+		if (needed == 0)
+			return text.data;
+		enlargeStringInfo(&text, needed);
+	}
+}

@@ -1,6 +1,6 @@
 /*
  * mem.h
- *		The arena of the core on top of memory contexts.
+ *		Memory contexts: the arena of the core on top of them, and formatted text.
  */
 #ifndef PGTSDB_MEM_H
 #define PGTSDB_MEM_H
@@ -20,5 +20,8 @@ extern Size pgtsdb_arena_peak(const TsdbArena *arena);
 
 /* TsdbEnv whose interrupt() is CHECK_FOR_INTERRUPTS(). */
 extern const TsdbEnv pgtsdb_env;
+
+/* psprintf() for functions that take a format themselves. */
+extern char *pgtsdb_vformat(const char *format, va_list args) pg_attribute_printf(1, 0);
 
 #endif							/* PGTSDB_MEM_H */

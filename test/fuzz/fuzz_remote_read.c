@@ -2,12 +2,9 @@
  * fuzz_remote_read.c
  *		Remote read requests: any bytes, as a snappy block and as the message inside one.
  */
-#include <snappy-c.h>
 #include <stdlib.h>
 
 #include "core/ingest/ingest.h"
-
-int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* What is accepted can be used. */
 static void
@@ -29,18 +26,4 @@ decode(TsdbArena *arena, const void *body, size_t len)
 			(void) tsdb_matcher_matches(&queries[i].matchers[j], TSDB_STR("value"));
 }
 
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
-	TsdbArena	arena;
-	size_t		len = snappy_max_compressed_length(size);
-	char	   *body;
-
-	tsdb_arena_init_malloc(&arena, 0);
-	decode(&arena, data, size);
-	body = tsdb_alloc(&arena, len);
-	if (snappy_compress((const char *) data, size, body, &len) == SNAPPY_OK)
-		decode(&arena, body, len);
-	tsdb_arena_free(&arena);
-	return 0;
-}
+#include "snappy_input.h"

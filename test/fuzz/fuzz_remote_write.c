@@ -2,7 +2,6 @@
  * fuzz_remote_write.c
  *		Remote write of both versions: any bytes, as a snappy block and as the message inside one.
  */
-#include <snappy-c.h>
 #include <stdlib.h>
 
 #include "core/ingest/ingest.h"
@@ -52,20 +51,4 @@ decode(TsdbArena *arena, const void *body, size_t len)
 	tsdb_remote_write_v2_decode(arena, body, len, &limits, &sink, &error);
 }
 
-int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
-	TsdbArena	arena;
-	size_t		len = snappy_max_compressed_length(size);
-	char	   *body;
-
-	tsdb_arena_init_malloc(&arena, 0);
-	decode(&arena, data, size);
-	body = tsdb_alloc(&arena, len);
-	if (snappy_compress((const char *) data, size, body, &len) == SNAPPY_OK)
-		decode(&arena, body, len);
-	tsdb_arena_free(&arena);
-	return 0;
-}
+#include "snappy_input.h"

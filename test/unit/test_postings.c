@@ -188,38 +188,6 @@ START_TEST(decoded_in_any_order_they_settle)
 }
 END_TEST
 
-START_TEST(seeking_skips_what_is_before)
-{
-	unsigned int seed = 20260103;
-	static Numbers numbers;
-
-	for (int round = 0; round < 500; round++)
-	{
-		TsdbPostings list;
-		TsdbPostingsIterator iterator;
-		uint64_t	from = 0;
-		size_t		at = 0;
-
-		make_numbers(&seed, &numbers);
-		list = list_of(&numbers);
-		iterator = tsdb_postings_iterate(&list);
-		for (int step = 0; step < 20; step++)
-		{
-			uint64_t	number;
-
-			from += (uint64_t) rand_r(&seed) % (numbers.n > 0 ? numbers.at[numbers.n - 1] / 8 + 2 : 2);
-			while (at < numbers.n && numbers.at[at] < from)
-				at++;
-			tsdb_postings_seek(&iterator, from);
-			ck_assert_int_eq(tsdb_postings_next(&iterator, &number), at < numbers.n);
-			if (at < numbers.n)
-				ck_assert_uint_eq(number, numbers.at[at++]);
-		}
-		tsdb_arena_reset(&arena);
-	}
-}
-END_TEST
-
 /* What vacuum relies on. */
 START_TEST(taking_numbers_away_needs_no_room)
 {
@@ -335,7 +303,6 @@ postings_suite(void)
 	tcase_add_test(cases, random_lists_survive_encoding);
 	tcase_add_test(cases, random_lists_combine_as_sets_do);
 	tcase_add_test(cases, decoded_in_any_order_they_settle);
-	tcase_add_test(cases, seeking_skips_what_is_before);
 	tcase_add_test(cases, taking_numbers_away_needs_no_room);
 	tcase_add_test(cases, forms_are_as_drawn);
 	tcase_add_test(cases, damaged_bytes_are_refused);

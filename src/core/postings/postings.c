@@ -242,21 +242,3 @@ tsdb_postings_next(TsdbPostingsIterator *iterator, uint64_t *number)
 	iterator->bits &= iterator->bits - 1;
 	return true;
 }
-
-void
-tsdb_postings_seek(TsdbPostingsIterator *iterator, uint64_t number)
-{
-	uint64_t	high = number / 64;
-
-	if (iterator->bits == 0 || iterator->high < high)
-	{
-		iterator->bits = 0;
-		iterator->word = find_word(iterator->list, iterator->word, high);
-		if (iterator->word == iterator->list->n)
-			return;
-		iterator->high = iterator->list->words[iterator->word].high;
-		iterator->bits = iterator->list->words[iterator->word++].bits;
-	}
-	if (iterator->high == high)
-		iterator->bits &= UINT64_MAX << number % 64;
-}

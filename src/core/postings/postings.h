@@ -73,8 +73,6 @@ typedef struct TsdbPostingsIterator
 
 extern TsdbPostingsIterator tsdb_postings_iterate(const TsdbPostings *list);
 extern bool tsdb_postings_next(TsdbPostingsIterator *iterator, uint64_t *number);
-/* The next number will be the first that is at least this one, and after those that came already. */
-extern void tsdb_postings_seek(TsdbPostingsIterator *iterator, uint64_t number);
 
 /* ---- bytes (encoding.c) ---- */
 

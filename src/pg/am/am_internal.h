@@ -180,7 +180,6 @@ extern Relation pgtsdb_am_open_for_caller(Oid oid);
 extern void pgtsdb_am_make_key(LabelIndexKey *key, int32 part, TsdbStr name, TsdbStr value);
 extern TsdbStr pgtsdb_am_key_prefix(LabelIndexKey *key, int32 part, TsdbStr name);
 /* The label of a key, with strings that point into it. */
-extern int32 pgtsdb_am_key_part(TsdbStr key);
 extern TsdbLabel pgtsdb_am_key_label(TsdbStr key);
 /* Whether this is what became of a text that was too long. */
 extern bool pgtsdb_am_is_cut(TsdbStr text);

@@ -61,15 +61,6 @@ append_text(LabelIndexKey *key, TsdbStr text)
 	key->len += LABEL_INDEX_MAX_TEXT;
 }
 
-int32
-pgtsdb_am_key_part(TsdbStr key)
-{
-	uint32		ordered = 0;
-
-	memcpy(&ordered, key.data, Min(key.len, sizeof(ordered)));
-	return (int32) (pg_ntoh32(ordered) ^ 0x80000000);
-}
-
 TsdbLabel
 pgtsdb_am_key_label(TsdbStr key)
 {

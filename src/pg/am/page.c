@@ -13,6 +13,7 @@
 #include "storage/lmgr.h"
 
 #include "pg/am/am_internal.h"
+#include "pg/mem.h"
 
 static Size used_size(const LabelIndexEntry *entry);
 static void close_holes(Page page);
@@ -49,25 +50,16 @@ pgtsdb_am_init_metapage(Page page)
 void
 pgtsdb_am_corrupted(Relation index, BlockNumber block, const char *format,...)
 {
-	StringInfoData detail;
+	va_list		args;
+	char	   *detail;
 
-	initStringInfo(&detail);
-	for (;;)
-	{
-		va_list		args;
-		int			needed;
-
-		va_start(args, format);
-		needed = appendStringInfoVA(&detail, format, args);
-		va_end(args);
-		if (needed == 0)
-			break;
-		enlargeStringInfo(&detail, needed);
-	}
+	va_start(args, format);
+	detail = pgtsdb_vformat(format, args);
+	va_end(args);
 	ereport(ERROR,
 			(errcode(ERRCODE_INDEX_CORRUPTED),
 			 errmsg("label index \"%s\" is corrupted in block %u", RelationGetRelationName(index), block),
-			 errdetail_internal("%s", detail.data),
+			 errdetail_internal("%s", detail),
 			 errhint("Please REINDEX it.")));
 }
 

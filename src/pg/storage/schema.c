@@ -35,6 +35,7 @@
 #include "utils/syscache.h"
 
 #include "pg/compat.h"
+#include "pg/mem.h"
 #include "pg/storage/locks.h"
 #include "pg/storage/relations.h"
 #include "pg/storage/schema.h"
@@ -428,25 +429,16 @@ index_is(const IndexSpec *index, Relation relation, Relation candidate)
 static void
 refuse_table(const TableSpec *table, const char *format,...)
 {
-	StringInfoData detail;
+	va_list		args;
+	char	   *detail;
 
-	initStringInfo(&detail);
-	for (;;)
-	{
-		va_list		args;
-		int			needed;
-
-		va_start(args, format);
-		needed = appendStringInfoVA(&detail, format, args);
-		va_end(args);
-		if (needed == 0)
-			break;
-		enlargeStringInfo(&detail, needed);
-	}
+	va_start(args, format);
+	detail = pgtsdb_vformat(format, args);
+	va_end(args);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
 			 errmsg("table \"tsdb.%s\" is not as pgtsdb made it", table->name),
-			 errdetail_internal("%s", detail.data),
+			 errdetail_internal("%s", detail),
 			 errhint("Undo the change, or move the table away and call tsdb.create_storage().")));
 }
 
@@ -461,24 +453,15 @@ table_oid(const char *name)
 void
 pgtsdb_execute(const char *format,...)
 {
-	StringInfoData sql;
+	va_list		args;
+	char	   *sql;
 	int			result;
 
-	initStringInfo(&sql);
-	for (;;)
-	{
-		va_list		args;
-		int			needed;
-
-		va_start(args, format);
-		needed = appendStringInfoVA(&sql, format, args);
-		va_end(args);
-		if (needed == 0)
-			break;
-		enlargeStringInfo(&sql, needed);
-	}
-	result = SPI_execute(sql.data, false, 0);
+	va_start(args, format);
+	sql = pgtsdb_vformat(format, args);
+	va_end(args);
+	result = SPI_execute(sql, false, 0);
 	if (result < 0)
-		elog(ERROR, "SPI_execute failed: %s: %s", SPI_result_code_string(result), sql.data);
-	pfree(sql.data);
+		elog(ERROR, "SPI_execute failed: %s: %s", SPI_result_code_string(result), sql);
+	pfree(sql);
 }
