@@ -283,7 +283,7 @@ REVOKE ALL ON FUNCTION tsdb.ensure_chunk_partition(int2, int2, timestamptz) FROM
 
 CREATE PROCEDURE tsdb.compact(force boolean DEFAULT false)
     AS 'MODULE_PATHNAME', 'pgtsdb_sql_compact' LANGUAGE C;
-COMMENT ON PROCEDURE tsdb.compact(boolean) IS 'turns the head rows of closed windows into chunks, of open ones too if forced; commits behind every group and window';
+COMMENT ON PROCEDURE tsdb.compact(boolean) IS 'turns the head rows of closed windows into chunks, of open ones too if forced; commits behind every few groups';
 REVOKE ALL ON PROCEDURE tsdb.compact(boolean) FROM PUBLIC;
 
 -- ==== retention ======================================================================================

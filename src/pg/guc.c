@@ -148,7 +148,7 @@ pgtsdb_define_settings(void)
 
 		DefineCustomIntVariable("pgtsdb.max_series",
 								"Active series that shared memory has room for.",
-								"About 130 bytes each. Writers look up series beyond it in the tables, which is slower.",
+								"About 110 bytes each. Writers look up series beyond it in the tables, which is slower.",
 								&pgtsdb_max_series, 250000, 1000, 100000000, PGC_POSTMASTER, 0, NULL, NULL, NULL);
 
 		DefineCustomIntVariable("pgtsdb.max_targets",

@@ -1,6 +1,6 @@
 /*
  * compaction.c
- *		Head rows of closed windows become chunks, one group at a time.
+ *		Head rows of closed windows become chunks, group by group.
  *
  * The sweep walks the primary key of head: it asks for the first row at or after
  * (part, group, time) and from there skips to the next group, so that a sweep costs two index
@@ -45,11 +45,21 @@ typedef struct Window
 	int64		t_hi;			/* exclusive */
 } Window;
 
+/* Of one step, so that nobody waits long for the lock of a group. */
+#define MAX_STEP_WINDOWS 32
+#define MAX_STEP_ROWS 8192
+
+/* What the usual window needs stays with the context when it is reset: taking it from the system costs a twentieth of the work. */
+#define STEP_MEMORY 4 * 1024 * 1024, 8 * 1024, 8 * 1024 * 1024
+
 /* Windows of more timestamps than this do not get smaller by being merged: their rows are full of few columns. */
 #define MERGE_MAX_TIMES 480
 
 static bool guarded_step(PgtsdbCompaction *sweep);
-static void warn_of_damage(const PgtsdbCompaction *sweep, const ErrorData *error);
+static bool is_alone(const PgtsdbCompaction *sweep);
+static bool goes_on(const PgtsdbCompaction *sweep);
+static bool lock_group(const PgtsdbCompaction *sweep);
+static void warn_of_damage(const PgtsdbSweepPlace *at, const ErrorData *error);
 static void commit_step(void);
 static void leave_group(PgtsdbCompaction *sweep);
 static bool find_next(PgtsdbCompaction *sweep, Window *window);
@@ -58,13 +68,13 @@ static bool first_row(PgtsdbScan *scan, PgtsdbCompaction *sweep);
 static bool is_closed(const PgtsdbCompaction *sweep, int64 t);
 static void find_window(const PgtsdbCompaction *sweep, Window *window);
 static void align_window(const PgtsdbCompaction *sweep, int64 width, Window *window);
-static void compact_window(PgtsdbCompaction *sweep, const Window *window);
+static void compact_window(PgtsdbCompaction *sweep, const Window *window, MemoryContext context);
 static bool is_all_frozen(Oid heap);
 
 PG_FUNCTION_INFO_V1(pgtsdb_sql_compact);
 
 /*
- * CALL tsdb.compact(force boolean): commits behind every window, and goes on behind a group that is damaged.
+ * CALL tsdb.compact(force boolean): commits behind every step, and goes on behind a group that is damaged.
  * In a transaction of the caller's own it is all or nothing.
  */
 Datum
@@ -109,7 +119,8 @@ guarded_step(PgtsdbCompaction *sweep)
 	}
 	PG_CATCH();
 	{
-		PgtsdbCompaction failed = *sweep;
+		PgtsdbSweepPlace failed = sweep->at;
+		bool		alone = is_alone(sweep);
 		ErrorData  *error;
 
 		MemoryContextSwitchTo(context);
@@ -119,7 +130,8 @@ guarded_step(PgtsdbCompaction *sweep)
 		if ((error->sqlerrcode != ERRCODE_DATA_CORRUPTED && error->sqlerrcode != ERRCODE_FEATURE_NOT_SUPPORTED) ||
 			!pgtsdb_compaction_skip(sweep))
 			ReThrowError(error);
-		warn_of_damage(&failed, error);
+		if (alone)
+			warn_of_damage(&failed, error);
 		FreeErrorData(error);
 	}
 	PG_END_TRY();
@@ -129,11 +141,11 @@ guarded_step(PgtsdbCompaction *sweep)
 }
 
 static void
-warn_of_damage(const PgtsdbCompaction *sweep, const ErrorData *error)
+warn_of_damage(const PgtsdbSweepPlace *at, const ErrorData *error)
 {
 	ereport(WARNING,
 			(errcode(error->sqlerrcode),
-			 errmsg("group %d of part %d was not compacted: %s", sweep->group_id, sweep->part, error->message),
+			 errmsg("group %d of part %d was not compacted: %s", at->group_id, at->part, error->message),
 			 error->detail != NULL ? errdetail_internal("%s", error->detail) : 0,
 			 error->hint != NULL ? errhint("%s", error->hint) : 0));
 }
@@ -153,9 +165,16 @@ pgtsdb_compaction_start(PgtsdbCompaction *sweep, TimestampTz now, bool force, bo
 	sweep->force = force;
 	sweep->wait = wait;
 	sweep->now = pgtsdb_timestamp_to_ms(now);
-	sweep->part = PG_INT32_MIN;
-	sweep->group_id = PG_INT32_MIN;
-	sweep->from = PG_INT64_MIN;
+	sweep->at.part = PG_INT32_MIN;
+	sweep->at.group_id = PG_INT32_MIN;
+	sweep->at.from = PG_INT64_MIN;
+}
+
+void
+pgtsdb_compaction_repeat(PgtsdbCompaction *sweep)
+{
+	sweep->at = sweep->began;
+	sweep->needs_partition = false;
 }
 
 bool
@@ -163,32 +182,46 @@ pgtsdb_compaction_skip(PgtsdbCompaction *sweep)
 {
 	if (!sweep->at_group)
 		return false;
-	leave_group(sweep);
+	if (is_alone(sweep))
+		leave_group(sweep);
+	else
+	{
+		pgtsdb_compaction_repeat(sweep);
+		sweep->one_by_one = true;
+	}
 	return true;
+}
+
+/* Whether the window that the step came to was its first. */
+static bool
+is_alone(const PgtsdbCompaction *sweep)
+{
+	return sweep->at.windows == sweep->began.windows;
 }
 
 static void
 leave_group(PgtsdbCompaction *sweep)
 {
 	/* the last group of all parts has none behind it, and then the next step finds nothing */
-	sweep->from = PG_INT64_MIN;
-	sweep->continues = false;
+	sweep->at.from = PG_INT64_MIN;
+	sweep->at.continues = false;
 	sweep->needs_partition = false;
-	if (sweep->group_id < PG_INT32_MAX)
-		sweep->group_id++;
+	if (sweep->at.group_id < PG_INT32_MAX)
+		sweep->at.group_id++;
 	else
 	{
-		sweep->part++;
-		sweep->group_id = PG_INT32_MIN;
+		sweep->at.part++;
+		sweep->at.group_id = PG_INT32_MIN;
 	}
 }
 
 bool
 pgtsdb_compaction_step(PgtsdbCompaction *sweep)
 {
+	MemoryContext context;
 	PgtsdbCaller caller;
 	Window		window;
-	bool		found;
+	bool		found = true;
 
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,
@@ -197,25 +230,43 @@ pgtsdb_compaction_step(PgtsdbCompaction *sweep)
 				 errhint("Its snapshot has to be newer than the locks it takes.")));
 
 	pgtsdb_act_as_owner(&caller);
+	context = AllocSetContextCreate(CurrentMemoryContext, "pgtsdb compaction", STEP_MEMORY);
+	sweep->began = sweep->at;
+	sweep->at_group = false;
 	if (sweep->needs_partition)
 	{
 		pgtsdb_ensure_chunk_partition(0, sweep->needs_class, sweep->needs_t);
 		sweep->needs_partition = false;
-		pgtsdb_act_as_caller(&caller);
-		return true;
 	}
-	sweep->at_group = false;
-	while ((found = find_next(sweep, &window)))
-	{
-		if (pgtsdb_lock(PGTSDB_LOCK_GROUP, sweep->part, sweep->group_id, ExclusiveLock, !sweep->wait))
+	else
+		while (goes_on(sweep) && (found = find_next(sweep, &window)))
 		{
-			compact_window(sweep, &window);
-			break;
+			if (lock_group(sweep))
+				compact_window(sweep, &window, context);
+			else if (sweep->wait)
+				break;
+			else
+				leave_group(sweep);
 		}
-		leave_group(sweep);
-	}
+	MemoryContextDelete(context);
 	pgtsdb_act_as_caller(&caller);
 	return found;
+}
+
+static bool
+goes_on(const PgtsdbCompaction *sweep)
+{
+	return !sweep->needs_partition &&
+		sweep->at.windows - sweep->began.windows < (sweep->one_by_one ? 1 : MAX_STEP_WINDOWS) &&
+		sweep->at.head_rows - sweep->began.head_rows < MAX_STEP_ROWS;
+}
+
+/* Waits for the first of a step only: whoever has locks and waits for another can be part of a circle. */
+static bool
+lock_group(const PgtsdbCompaction *sweep)
+{
+	return pgtsdb_lock(PGTSDB_LOCK_GROUP, sweep->at.part, sweep->at.group_id, ExclusiveLock,
+					   !sweep->wait || !is_alone(sweep));
 }
 
 /* Moves on to the first row of a closed window. */
@@ -226,7 +277,7 @@ find_next(PgtsdbCompaction *sweep, Window *window)
 	bool		found = false;
 
 	PushActiveSnapshot(GetLatestSnapshot());
-	if (pgtsdb_head_scan_open(&scan, tsdb_local_table(TSDB_TABLE_HEAD, sweep->part), GetActiveSnapshot(), AccessShareLock))
+	if (pgtsdb_head_scan_open(&scan, tsdb_local_table(TSDB_TABLE_HEAD, sweep->at.part), GetActiveSnapshot(), AccessShareLock))
 	{
 		while (!found && find_row(&scan, sweep))
 		{
@@ -249,23 +300,23 @@ static bool
 find_row(PgtsdbScan *scan, PgtsdbCompaction *sweep)
 {
 	pgtsdb_scan_clear(scan);
-	pgtsdb_scan_key_int4(scan, 1, BTEqualStrategyNumber, sweep->part);
-	pgtsdb_scan_key_int4(scan, 2, BTEqualStrategyNumber, sweep->group_id);
-	pgtsdb_scan_key_int8(scan, 3, BTGreaterEqualStrategyNumber, sweep->from);
+	pgtsdb_scan_key_int4(scan, 1, BTEqualStrategyNumber, sweep->at.part);
+	pgtsdb_scan_key_int4(scan, 2, BTEqualStrategyNumber, sweep->at.group_id);
+	pgtsdb_scan_key_int8(scan, 3, BTGreaterEqualStrategyNumber, sweep->at.from);
 	if (first_row(scan, sweep))
 		return true;
 
 	leave_group(sweep);
 	pgtsdb_scan_clear(scan);
-	pgtsdb_scan_key_int4(scan, 1, BTEqualStrategyNumber, sweep->part);
-	pgtsdb_scan_key_int4(scan, 2, BTGreaterEqualStrategyNumber, sweep->group_id);
+	pgtsdb_scan_key_int4(scan, 1, BTEqualStrategyNumber, sweep->at.part);
+	pgtsdb_scan_key_int4(scan, 2, BTGreaterEqualStrategyNumber, sweep->at.group_id);
 	if (first_row(scan, sweep))
 		return true;
 
-	if (sweep->part == PG_INT32_MAX)
+	if (sweep->at.part == PG_INT32_MAX)
 		return false;
 	pgtsdb_scan_clear(scan);
-	pgtsdb_scan_key_int4(scan, 1, BTGreaterEqualStrategyNumber, sweep->part + 1);
+	pgtsdb_scan_key_int4(scan, 1, BTGreaterEqualStrategyNumber, sweep->at.part + 1);
 	return first_row(scan, sweep);
 }
 
@@ -275,9 +326,9 @@ first_row(PgtsdbScan *scan, PgtsdbCompaction *sweep)
 	pgtsdb_scan_start(scan);
 	if (!pgtsdb_scan_next(scan))
 		return false;
-	sweep->part = DatumGetInt32(pgtsdb_scan_value(scan, PGTSDB_HEAD_PART));
-	sweep->group_id = DatumGetInt32(pgtsdb_scan_value(scan, PGTSDB_HEAD_GROUP_ID));
-	sweep->from = DatumGetInt64(pgtsdb_scan_value(scan, PGTSDB_HEAD_TS));
+	sweep->at.part = DatumGetInt32(pgtsdb_scan_value(scan, PGTSDB_HEAD_PART));
+	sweep->at.group_id = DatumGetInt32(pgtsdb_scan_value(scan, PGTSDB_HEAD_GROUP_ID));
+	sweep->at.from = DatumGetInt64(pgtsdb_scan_value(scan, PGTSDB_HEAD_TS));
 	sweep->at_group = true;
 	return true;
 }
@@ -306,26 +357,25 @@ align_window(const PgtsdbCompaction *sweep, int64 width, Window *window)
 	int64		t_lo;
 	int64		t_hi;
 
-	pgtsdb_partition_grid(sweep->from, pgtsdb_chunk_partition_width * MS_PER_MINUTE, &t_lo, &t_hi);
-	window->t_lo = sweep->from - (sweep->from - t_lo) % width;
+	pgtsdb_partition_grid(sweep->at.from, pgtsdb_chunk_partition_width * MS_PER_MINUTE, &t_lo, &t_hi);
+	window->t_lo = sweep->at.from - (sweep->at.from - t_lo) % width;
 	window->t_hi = t_hi - window->t_lo > width ? window->t_lo + width : t_hi;
 }
 
 static void
-compact_window(PgtsdbCompaction *sweep, const Window *window)
+compact_window(PgtsdbCompaction *sweep, const Window *window, MemoryContext context)
 {
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "pgtsdb compaction", ALLOCSET_DEFAULT_SIZES);
 	PgtsdbRewrite rewrite = {
-		.part = sweep->part,
-		.group_id = sweep->group_id,
-		.t_lo = sweep->from,
+		.part = sweep->at.part,
+		.group_id = sweep->at.group_id,
+		.t_lo = sweep->at.from,
 		.t_hi = window->t_hi - 1,
 		.merge_lo = window->t_lo,
-		.merge_max_times = sweep->continues ? 0 : MERGE_MAX_TIMES
+		.merge_max_times = sweep->at.continues ? 0 : MERGE_MAX_TIMES
 	};
 
 	pgtsdb_rewrite_group(&rewrite, context);
-	MemoryContextDelete(context);
+	MemoryContextReset(context);
 	if (rewrite.needs_partition)
 	{
 		sweep->needs_partition = true;
@@ -333,13 +383,13 @@ compact_window(PgtsdbCompaction *sweep, const Window *window)
 		sweep->needs_t = rewrite.needs_t;
 		return;
 	}
-	sweep->from = rewrite.cut_short ? rewrite.t_next : window->t_hi;
-	sweep->continues = rewrite.cut_short;
-	sweep->windows++;
-	sweep->head_rows += rewrite.head_rows;
-	sweep->samples += rewrite.samples;
-	sweep->chunk_rows += rewrite.chunk_rows;
-	sweep->chunk_bytes += rewrite.chunk_bytes;
+	sweep->at.from = rewrite.cut_short ? rewrite.t_next : window->t_hi;
+	sweep->at.continues = rewrite.cut_short;
+	sweep->at.windows++;
+	sweep->at.head_rows += rewrite.head_rows;
+	sweep->at.samples += rewrite.samples;
+	sweep->at.chunk_rows += rewrite.chunk_rows;
+	sweep->at.chunk_bytes += rewrite.chunk_bytes;
 }
 
 List *

@@ -11,6 +11,8 @@
  *		   whoever knew it as live has ended.  Its row goes.
  *		3. A group without series and without rows in head and chunks, that was not written lately, goes under
  *		   the series lock of the part, so that nobody is about to add a column to it.
+ *
+ * On the way series that lie scattered in their group (regroup.c) are retired too, so that they move together.
  */
 #include "postgres.h"
 
@@ -28,6 +30,7 @@
 #include "pg/storage/decode.h"
 #include "pg/storage/locks.h"
 #include "pg/storage/presence.h"
+#include "pg/storage/regroup.h"
 #include "pg/storage/relations.h"
 #include "pg/storage/retention.h"
 #include "pg/storage/scan.h"
@@ -64,12 +67,17 @@ typedef struct Batch
 	size_t		n_remove;
 	int32		remove_groups[BATCH_GROUPS];
 	int			n_remove_groups;
+
+	/* What moves */
+	PgtsdbSeriesRef *scattered;
+	size_t		n_scattered;
 } Batch;
 
 static bool next_batch(PgtsdbSeriesSweep *sweep, Batch *batch);
 static void read_groups(const PgtsdbSeriesSweep *sweep, PgtsdbScan *scan, Batch *batch);
 static void read_series(const PgtsdbSeriesSweep *sweep, Batch *batch);
 static void choose_series(Batch *batch);
+static void choose_scattered(Batch *batch);
 static bool has_rows(const Batch *batch, int32 group_id);
 static bool has_chunks(const Batch *batch, const PgtsdbGroup *group);
 static void retire_series(Batch *batch);
@@ -113,6 +121,8 @@ pgtsdb_series_sweep_step(PgtsdbSeriesSweep *sweep)
 	nest_level = pgtsdb_limit_lock_timeout(PGTSDB_RETENTION_LOCK_TIMEOUT);
 	if (batch.n_retire > 0)
 		retire_series(&batch);
+	if (batch.n_scattered > 0)
+		pgtsdb_series_retire(batch.scattered, batch.n_scattered);
 	if (batch.n_remove > 0)
 		remove_series(&batch);
 	if (batch.n_remove_groups > 0)
@@ -120,12 +130,12 @@ pgtsdb_series_sweep_step(PgtsdbSeriesSweep *sweep)
 	AtEOXact_GUC(true, nest_level);
 
 	/* What was retired can be removed now, and then its group; and there may be more of it. */
-	if (batch.n_retire > 0 || batch.n_remove > 0)
+	if (batch.n_retire > 0 || batch.n_scattered > 0 || batch.n_remove > 0)
 	{
 		sweep->part = batch.part;
 		sweep->group_id = batch.first_group;
 	}
-	sweep->retired += batch.n_retire;
+	sweep->retired += batch.n_retire + batch.n_scattered;
 	sweep->series += batch.n_remove;
 	sweep->groups += batch.n_remove_groups;
 	pgtsdb_act_as_caller(&caller);
@@ -170,6 +180,7 @@ next_batch(PgtsdbSeriesSweep *sweep, Batch *batch)
 	}
 	read_series(sweep, batch);
 	choose_series(batch);
+	choose_scattered(batch);
 	return true;
 }
 
@@ -254,6 +265,16 @@ choose_series(Batch *batch)
 		else if (batch->n_retire < BATCH_RETIRED)
 			batch->retire[batch->n_retire++] = *series;
 	}
+}
+
+/* As many groups as one step may retire series of; the sweep comes back for the others. */
+static void
+choose_scattered(Batch *batch)
+{
+	batch->scattered = palloc_array(PgtsdbSeriesRef, BATCH_RETIRED + PGTSDB_MAX_GROUP_COLUMNS);
+	for (int i = 0; i < batch->n_groups && batch->n_retire + batch->n_scattered < BATCH_RETIRED; i++)
+		batch->n_scattered += pgtsdb_scattered_series(batch->part, batch->groups[i], batch->snapshot,
+													  batch->scattered + batch->n_scattered);
 }
 
 static bool

@@ -118,6 +118,7 @@ static void wait_for_series(PgtsdbIngest *ingest, TsdbHash key, TsdbHash raw_key
 							const TsdbSample *samples, size_t n);
 static void start_waiting(PgtsdbIngest *ingest);
 static void resolve_waiting(PgtsdbIngest *ingest);
+static void publish_raw_key(const PgtsdbSeriesWanted *wanted, const Waiting *waiting);
 static void resolved(PgtsdbIngest *ingest, const PgtsdbSeriesWanted *wanted, const Waiting *waiting);
 static inline bool in_range(const PgtsdbIngest *ingest, int64 t);
 static const TsdbSample *keep_in_range(PgtsdbIngest *ingest, const Named *series, const TsdbSample *samples, size_t *n);
@@ -445,12 +446,22 @@ resolve_waiting(PgtsdbIngest *ingest)
 		old = MemoryContextSwitchTo(ingest->waiting_context);
 		ingest->result.series_created +=
 			pgtsdb_series_resolve(ingest->options.tenant, ingest->wanted, ingest->n_waiting);
+		/* Keys of one kind together: they are looked for one after the other. */
+		for (size_t i = 0; i < ingest->n_waiting; i++)
+			publish_raw_key(&ingest->wanted[i], &ingest->waiting[i]);
 		for (size_t i = 0; i < ingest->n_waiting; i++)
 			resolved(ingest, &ingest->wanted[i], &ingest->waiting[i]);
 		MemoryContextSwitchTo(old);
 	}
 	MemoryContextReset(ingest->waiting_context);
 	start_waiting(ingest);
+}
+
+static void
+publish_raw_key(const PgtsdbSeriesWanted *wanted, const Waiting *waiting)
+{
+	if (!wanted->clash && (waiting->raw_key.lo != 0 || waiting->raw_key.hi != 0))
+		pgtsdb_cache_publish(waiting->raw_key, wanted->series, wanted->committed);
 }
 
 static void
@@ -466,8 +477,6 @@ resolved(PgtsdbIngest *ingest, const PgtsdbSeriesWanted *wanted, const Waiting *
 		return;
 	}
 	pgtsdb_cache_publish(canonical_key(ingest, wanted), wanted->series, wanted->committed);
-	if (waiting->raw_key.lo != 0 || waiting->raw_key.hi != 0)
-		pgtsdb_cache_publish(waiting->raw_key, wanted->series, wanted->committed);
 	add_samples(ingest, wanted->series, waiting->samples, waiting->n);
 }
 

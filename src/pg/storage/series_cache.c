@@ -4,17 +4,22 @@
  *
  * Series are found by a 128-bit hash, either of the bytes by which a sender
  * names the series or of its canonical labels, with the identity of the tables mixed
- * in.  The table is an array of slots of fixed size; a key may lie in any of the
- * PROBES slots that follow its home.  Slots are filled from the first free one
- * and never become free again, so a search ends at a free slot.  When all PROBES
- * slots are taken, a new key replaces one at random: whoever misses it asks the
- * catalogue.  So the table is never full and never fails.
+ * in.  What is known of a key is an entry of an array that is filled from the front and, when it
+ * is full, overwritten from the front again: whoever misses what was there asks the
+ * catalogue.  So the cache is never full and never fails.
  *
- * Slots are read without a lock.  Each has a version that is odd while someone
- * changes it; a reader copies the slot between two reads of the version and takes
+ * Entries stand in the order in which their series arrived first, and senders go on in that order. So the entry
+ * behind the last one that was found is tried first: its memory is at hand, whereas a place found by a hash is
+ * a cache miss and a walk of the page table.  When it is another one, an index of entry numbers tells:
+ * each lies in any of the PROBES slots that follow the home of its key.  Slots are filled from the first free one and
+ * never become free again, so a search ends at a free slot; one that leads to an overwritten entry is
+ * filled anew when all others are taken.
+ *
+ * Entries are read without a lock.  Each has a version that is odd while someone
+ * changes it; a reader copies the entry between two reads of the version and takes
  * a torn copy for a miss.  A writer makes the version odd by compare-and-swap; when that
- * fails someone else is at it, and the writer goes to the next slot.
- * Nobody waits, and no step can fail, so slots can be filled by a
+ * fails someone else is at it, and the writer takes another entry.
+ * Nobody waits, and no step can fail, so entries can be filled by a
  * commit callback without having been reserved before.
  *
  * The row of a new series is not committed while its creator runs, so its keys wait
@@ -45,28 +50,33 @@
 #include "pg/storage/series_cache.h"
 
 #define PROBES 16
+#define MAX_CLAIMS 8			/* entries that a publisher tries before it leaves the key out */
 #define LOCAL_SERIES 25000		/* series that a backend without shared memory remembers */
 #define KEYS_PER_SERIES 2		/* the sender's bytes and the canonical labels */
 #define SERIES_PER_HINT 16		/* that the tables of hints have room for: smaller groups are rare enough */
 #define MAX_PENDING 1000000		/* keys of new series that one transaction remembers */
 
-typedef struct SeriesSlot
+typedef struct SeriesEntry
 {
-	pg_atomic_uint32 version;	/* 0: free; odd: being changed */
+	pg_atomic_uint32 version;	/* odd: being changed */
 	int32		part;
-	TsdbHash	key;			/* 0, 0: forgotten */
+	TsdbHash	key;			/* 0, 0: nothing, or forgotten */
 	int32		group_id;
 	int16		col;
 	int16		unused;
-} SeriesSlot;
+} SeriesEntry;
 
-StaticAssertDecl(sizeof(SeriesSlot) == 32, "two slots fill a cache line");
+StaticAssertDecl(sizeof(SeriesEntry) == 32, "two entries fill a cache line");
 
 typedef struct Cache
 {
-	uint32		series_mask;	/* number of slots - 1; the arrays have PROBES more */
+	uint32		n_entries;
+	uint32		slots_mask;		/* number of slots - 1; the arrays have PROBES more */
+	uint32		number_mask;	/* of a slot: the bits of the entry's number; those above are of the key */
 	uint32		hints_mask;
-	SeriesSlot *series;
+	pg_atomic_uint64 *n_filled; /* entries, counted on when the array is full */
+	SeriesEntry *entries;		/* number 0 is never filled */
+	pg_atomic_uint32 *slots;	/* 0: free */
 	PgtsdbGroupHint *groups;
 	PgtsdbColumnsHint *columns;
 } Cache;
@@ -80,7 +90,7 @@ typedef struct PendingKey
 	char		status;			/* of simplehash */
 } PendingKey;
 
-#define SH_PREFIX pending
+#define SH_PREFIX keys
 #define SH_ELEMENT_TYPE PendingKey
 #define SH_KEY_TYPE TsdbHash
 #define SH_KEY key
@@ -91,9 +101,24 @@ typedef struct PendingKey
 #define SH_DEFINE
 #include "lib/simplehash.h"
 
-static Cache cache;				/* series NULL: not set up yet */
+typedef struct Pending
+{
+	keys_hash  *keys;
+	TsdbHash   *order;			/* of arrival; some may be no keys any more, or there twice */
+	uint32		n;
+	uint32		capacity;
+} Pending;
+
+static Cache cache;				/* entries NULL: not set up yet */
 static bool cache_is_shared;
-static pending_hash *pending;	/* NULL, or in TopTransactionContext */
+
+static Pending *pending;		/* NULL, or in TopTransactionContext */
+
+/* The entry that was found last, how far it was behind the one before it, and whether that was foreseen. */
+static uint32 last_found;
+static uint32 stride = 1;
+static bool foreseen;
+
 static Oid	local_series_table; /* of the keys in a table of our own */
 
 static shmem_request_hook_type previous_shmem_request_hook;
@@ -104,7 +129,10 @@ static void startup_shmem(void);
 static Size cache_size(int max_series, Cache *layout);
 static void place_cache(Cache *layout, char *memory);
 static void need_cache(void);
+static uint32 find_entry(TsdbHash key, PgtsdbSeriesRef *series);
 static void publish(TsdbHash key, PgtsdbSeriesRef series);
+static void add_pending(TsdbHash key, PgtsdbSeriesRef series);
+static void publish_pending(void);
 static int	compare_refs(const void *a, const void *b);
 static void on_xact_event(XactEvent event, void *arg);
 static void on_subxact_event(SubXactEvent event, SubTransactionId subxact, SubTransactionId parent, void *arg);
@@ -149,32 +177,40 @@ startup_shmem(void)
 		previous_shmem_startup_hook();
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	memory = ShmemInitStruct("pgtsdb series cache", size, &found);
-	if (!found)
-		memset(memory, 0, size);	/* atomics of value 0 */
-	LWLockRelease(AddinShmemInitLock);
 	place_cache(&layout, memory);
+	if (!found)
+	{
+		memset(memory, 0, size);	/* 32-bit atomics of value 0 */
+		pg_atomic_init_u64(cache.n_filled, 0);
+	}
+	LWLockRelease(AddinShmemInitLock);
 	cache_is_shared = true;
 }
 
-/* The numbers of slots, two thirds full at most; pointers are left to place_cache(). */
+/* The numbers of entries and slots, which are two thirds full at most; pointers are left to place_cache(). */
 static Size
 cache_size(int max_series, Cache *layout)
 {
-	uint64		series = pg_nextpower2_64((uint64) max_series * KEYS_PER_SERIES * 3 / 2);
+	uint64		slots = pg_nextpower2_64((uint64) max_series * KEYS_PER_SERIES * 3 / 2);
 	uint64		hints = pg_nextpower2_64(Max(max_series / SERIES_PER_HINT, 1024));
 
-	layout->series_mask = series - 1;
+	layout->n_entries = max_series * KEYS_PER_SERIES + 1;
+	layout->slots_mask = slots - 1;
+	layout->number_mask = pg_nextpower2_32(layout->n_entries) - 1;
 	layout->hints_mask = hints - 1;
-	return PG_CACHE_LINE_SIZE + (series + PROBES) * sizeof(SeriesSlot) +
-		(hints + PROBES) * (sizeof(PgtsdbGroupHint) + sizeof(PgtsdbColumnsHint));
+	return 2 * PG_CACHE_LINE_SIZE + (Size) layout->n_entries * sizeof(SeriesEntry) +
+		(hints + PROBES) * (sizeof(PgtsdbGroupHint) + sizeof(PgtsdbColumnsHint)) +
+		(slots + PROBES) * sizeof(pg_atomic_uint32);
 }
 
 static void
 place_cache(Cache *layout, char *memory)
 {
-	layout->series = (SeriesSlot *) TYPEALIGN(PG_CACHE_LINE_SIZE, memory);
-	layout->groups = (PgtsdbGroupHint *) (layout->series + layout->series_mask + 1 + PROBES);
+	layout->n_filled = (pg_atomic_uint64 *) TYPEALIGN(PG_CACHE_LINE_SIZE, memory);
+	layout->entries = (SeriesEntry *) ((char *) layout->n_filled + PG_CACHE_LINE_SIZE);
+	layout->groups = (PgtsdbGroupHint *) (layout->entries + layout->n_entries);
 	layout->columns = (PgtsdbColumnsHint *) (layout->groups + layout->hints_mask + 1 + PROBES);
+	layout->slots = (pg_atomic_uint32 *) (layout->columns + layout->hints_mask + 1 + PROBES);
 	cache = *layout;
 }
 
@@ -185,10 +221,11 @@ need_cache(void)
 	Cache		layout;
 	Size		size;
 
-	if (likely(cache.series != NULL))
+	if (likely(cache.entries != NULL))
 		return;
 	size = cache_size(LOCAL_SERIES, &layout);
 	place_cache(&layout, MemoryContextAllocExtended(TopMemoryContext, size, MCXT_ALLOC_ZERO | MCXT_ALLOC_HUGE));
+	pg_atomic_init_u64(cache.n_filled, 0);
 }
 
 uint64
@@ -211,32 +248,62 @@ pgtsdb_cache_identity(Oid series)
 
 /* ---- series ---- */
 
+static inline pg_atomic_uint32 *
+home_slot(TsdbHash key)
+{
+	return &cache.slots[key.lo & cache.slots_mask];
+}
+
+/* What a slot has of the key. */
+static inline uint32
+slot_tag(TsdbHash key)
+{
+	return (uint32) (key.hi >> 32) & ~cache.number_mask;
+}
+
+/* Nothing to fetch as long as series come as foreseen. */
 void
 pgtsdb_cache_prefetch(TsdbHash key)
 {
 #ifdef __GNUC__
-	__builtin_prefetch(&cache.series[key.lo & cache.series_mask]);
+	if (!foreseen)
+		__builtin_prefetch(home_slot(key));
 #endif
 }
 
-/* A copy of the slot; false when it was changed meanwhile. */
+/* A copy of the entry; false when it is being changed. */
 static inline bool
-read_slot(SeriesSlot *slot, SeriesSlot *copy, uint32 version)
+read_entry(const SeriesEntry *entry, SeriesEntry *copy)
 {
-	*copy = *slot;
+	uint32		version = pg_atomic_read_u32(unconstify(pg_atomic_uint32 *, &entry->version));
+
 	pg_read_barrier();
-	return pg_atomic_read_u32(&slot->version) == version;
+	*copy = *entry;
+	pg_read_barrier();
+	return (version & 1) == 0 && pg_atomic_read_u32(unconstify(pg_atomic_uint32 *, &entry->version)) == version;
+}
+
+static inline bool
+entry_has_key(uint32 number, TsdbHash key, PgtsdbSeriesRef *series)
+{
+	const SeriesEntry *entry = &cache.entries[number];
+	SeriesEntry copy;
+
+	if (entry->key.lo != key.lo || !read_entry(entry, &copy) || copy.key.lo != key.lo || copy.key.hi != key.hi)
+		return false;
+	*series = (PgtsdbSeriesRef) {copy.part, copy.group_id, copy.col};
+	return true;
 }
 
 bool
 pgtsdb_cache_find(TsdbHash key, PgtsdbSeriesRef *series, bool *committed)
 {
-	SeriesSlot *slot;
+	uint32		number = last_found + stride;
 
 	need_cache();
 	if (unlikely(pending != NULL))
 	{
-		PendingKey *entry = pending_lookup(pending, key);
+		PendingKey *entry = keys_lookup(pending->keys, key);
 
 		if (entry != NULL)
 		{
@@ -246,47 +313,48 @@ pgtsdb_cache_find(TsdbHash key, PgtsdbSeriesRef *series, bool *committed)
 		}
 	}
 
-	slot = &cache.series[key.lo & cache.series_mask];
+	foreseen = number < cache.n_entries && entry_has_key(number, key, series);
+	if (!foreseen)
+	{
+		number = find_entry(key, series);
+		if (number == 0)
+			return false;
+		/* a sender of several queues puts every second or third series into one */
+		stride = number - last_found;
+	}
+	last_found = number;
+	*committed = true;
+	return true;
+}
+
+/* The number of its entry, 0: none. */
+static uint32
+find_entry(TsdbHash key, PgtsdbSeriesRef *series)
+{
+	pg_atomic_uint32 *slot = home_slot(key);
+	uint32		tag = slot_tag(key);
+
 	for (int i = 0; i < PROBES; i++, slot++)
 	{
-		uint32		version = pg_atomic_read_u32(&slot->version);
-		SeriesSlot	copy;
+		uint32		value = pg_atomic_read_u32(slot);
+		uint32		number = value & cache.number_mask;
 
-		if (version == 0)
-			return false;
-		if (version & 1)
-			continue;
-		pg_read_barrier();
-		if (slot->key.lo != key.lo || !read_slot(slot, &copy, version) ||
-			copy.key.lo != key.lo || copy.key.hi != key.hi)
-			continue;
-		*series = (PgtsdbSeriesRef) {copy.part, copy.group_id, copy.col};
-		*committed = true;
-		return true;
+		if (value == 0)
+			break;
+		if ((value & ~cache.number_mask) == tag && entry_has_key(number, key, series))
+			return number;
 	}
-	return false;
+	return 0;
 }
 
 void
 pgtsdb_cache_publish(TsdbHash key, PgtsdbSeriesRef series, bool committed)
 {
-	PendingKey *entry;
-	bool		found;
-
 	need_cache();
 	if (committed)
-	{
 		publish(key, series);
-		return;
-	}
-	if (pending == NULL)
-		pending = pending_create(TopTransactionContext, 256, NULL);
-	else if (pending->members >= MAX_PENDING)
-		return;
-	entry = pending_insert(pending, key, &found);
-	entry->series = series;
-	if (!found)
-		entry->subxact = GetCurrentSubTransactionId();
+	else
+		add_pending(key, series);
 }
 
 /* Makes the version odd; false when someone else has done so. */
@@ -302,46 +370,81 @@ release_version(pg_atomic_uint32 *version, uint32 expected)
 	uint32		next = expected + 2;
 
 	pg_write_barrier();
-	pg_atomic_write_u32(version, next != 0 ? next : 2); /* 0 would end searches */
+	pg_atomic_write_u32(version, next != 0 ? next : 2); /* 0: a hint that nobody has */
 }
 
 static bool
-fill_slot(SeriesSlot *slot, uint32 version, TsdbHash key, PgtsdbSeriesRef series)
+fill_entry(SeriesEntry *entry, TsdbHash key, PgtsdbSeriesRef series)
 {
-	if (!claim_version(&slot->version, version))
+	uint32		version = pg_atomic_read_u32(&entry->version);
+
+	if (!claim_version(&entry->version, version))
 		return false;
-	slot->key = key;
-	slot->part = series.part;
-	slot->group_id = series.group_id;
-	slot->col = series.col;
-	release_version(&slot->version, version);
+	entry->key = key;
+	entry->part = series.part;
+	entry->group_id = series.group_id;
+	entry->col = series.col;
+	release_version(&entry->version, version);
 	return true;
 }
 
+/* Fills the next entry and answers its number; 0: others were at all that were tried. */
+static uint32
+take_entry(TsdbHash key, PgtsdbSeriesRef series)
+{
+	for (int i = 0; i < MAX_CLAIMS; i++)
+	{
+		uint32		number = 1 + (uint32) (pg_atomic_fetch_add_u64(cache.n_filled, 1) % (cache.n_entries - 1));
+
+		if (fill_entry(&cache.entries[number], key, series))
+			return number;
+	}
+	return 0;
+}
+
+/* Whether the entry to which a slot leads has been given to another key. */
+static bool
+is_stale(pg_atomic_uint32 *slot)
+{
+	uint32		value = pg_atomic_read_u32(slot);
+	SeriesEntry entry;
+	uint32		distance;
+
+	if (!read_entry(&cache.entries[value & cache.number_mask], &entry))
+		return false;
+	distance = (uint32) (slot - home_slot(entry.key));
+	return distance >= PROBES || slot_tag(entry.key) != (value & ~cache.number_mask);
+}
+
 /*
- * Two backends may publish one key into two slots: both say the same, since an
+ * Two backends may publish one key into two entries: both say the same, since an
  * older answer was forgotten under a lock that excludes publishers.
  */
 static void
 publish(TsdbHash key, PgtsdbSeriesRef series)
 {
-	SeriesSlot *home = &cache.series[key.lo & cache.series_mask];
+	pg_atomic_uint32 *home = home_slot(key);
 	int			victim = pg_prng_uint64_range(&pg_global_prng_state, 0, PROBES - 1);
+	PgtsdbSeriesRef known;
+	uint32		number = find_entry(key, &known);
 
+	if (number != 0 && fill_entry(&cache.entries[number], key, series))
+		return;
+	number = take_entry(key, series);
+	if (number == 0)
+		return;
 	for (int i = 0; i < PROBES; i++)
 	{
-		SeriesSlot *slot = &home[i];
-		uint32		version = pg_atomic_read_u32(&slot->version);
+		uint32		free_slot = 0;
 
-		pg_read_barrier();
-		if (version != 0 && slot->key.lo == key.lo && slot->key.hi == key.hi)
-			victim = i;
-		else if (version != 0 && (slot->key.lo != 0 || slot->key.hi != 0))
-			continue;
-		if (fill_slot(slot, version, key, series))
+		if (pg_atomic_read_u32(&home[i]) == 0 &&
+			pg_atomic_compare_exchange_u32(&home[i], &free_slot, slot_tag(key) | number))
 			return;
 	}
-	fill_slot(&home[victim], pg_atomic_read_u32(&home[victim].version), key, series);
+	for (int i = 0; i < PROBES; i++)
+		if (is_stale(&home[i]))
+			victim = i;
+	pg_atomic_write_u32(&home[victim], slot_tag(key) | number);
 }
 
 static int
@@ -358,47 +461,89 @@ is_among(PgtsdbSeriesRef ref, const PgtsdbSeriesRef *series, size_t n)
 }
 
 /*
- * Walks the whole table, because keys made of senders' bytes cannot be computed from
+ * Walks all entries, because keys made of senders' bytes cannot be computed from
  * the series.  Nobody publishes these series meanwhile, since we hold the lock;
- * a slot that is being changed gets some other one, and soon has.  Only slots that are to be emptied are claimed, since
+ * an entry that is being changed gets some other one, and soon has.  Only entries that are to be emptied are claimed, since
  * that takes longer than all the rest.
  */
 void
 pgtsdb_cache_forget(Oid series_table, const PgtsdbSeriesRef *series, size_t n)
 {
-	uint64		slots;
-	pending_iterator iterator;
-	PendingKey *entry;
+	uint64		n_filled;
+	keys_iterator iterator;
+	PendingKey *key;
 
 	need_cache();
-	slots = (uint64) cache.series_mask + 1 + PROBES;
-	for (uint64 i = 0; i < slots; i++)
+	n_filled = Min(pg_atomic_read_u64(cache.n_filled), cache.n_entries - 1);
+	for (uint64 i = 1; i <= n_filled; i++)
 	{
-		SeriesSlot *slot = &cache.series[i];
-		uint32		version = pg_atomic_read_u32(&slot->version);
-		SeriesSlot	copy;
+		SeriesEntry *entry = &cache.entries[i];
+		SeriesEntry copy;
+		uint32		version;
 
-		if (version == 0)
+		if (read_entry(entry, &copy) && !is_among((PgtsdbSeriesRef) {copy.part, copy.group_id, copy.col}, series, n))
 			continue;
-		pg_read_barrier();
-		if (!(version & 1) && read_slot(slot, &copy, version) &&
-			!is_among((PgtsdbSeriesRef) {copy.part, copy.group_id, copy.col}, series, n))
-			continue;
-		while (!claim_version(&slot->version, version))
-			version = pg_atomic_read_u32(&slot->version);
-		if (is_among((PgtsdbSeriesRef) {slot->part, slot->group_id, slot->col}, series, n))
-			slot->key = (TsdbHash) {0, 0};
-		release_version(&slot->version, version);
+		do
+			version = pg_atomic_read_u32(&entry->version);
+		while (!claim_version(&entry->version, version));
+		if (is_among((PgtsdbSeriesRef) {entry->part, entry->group_id, entry->col}, series, n))
+			entry->key = (TsdbHash) {0, 0};
+		release_version(&entry->version, version);
 	}
 	if (pending != NULL)
 	{
-		pending_start_iterate(pending, &iterator);
-		while ((entry = pending_iterate(pending, &iterator)) != NULL)
-			if (is_among(entry->series, series, n))
-				pending_delete_item(pending, entry);
+		keys_start_iterate(pending->keys, &iterator);
+		while ((key = keys_iterate(pending->keys, &iterator)) != NULL)
+			if (is_among(key->series, series, n))
+				keys_delete_item(pending->keys, key);
 	}
 	/* Backends without shared memory hear of it at our commit, before we release the locks. */
 	CacheInvalidateRelcacheByRelid(series_table);
+}
+
+/* ---- series that are not committed ---- */
+
+static void
+add_pending(TsdbHash key, PgtsdbSeriesRef series)
+{
+	PendingKey *entry;
+	bool		found;
+
+	if (pending == NULL)
+	{
+		Pending    *empty = MemoryContextAllocZero(TopTransactionContext, sizeof(Pending));
+
+		empty->keys = keys_create(TopTransactionContext, 256, NULL);
+		pending = empty;
+	}
+	else if (pending->n >= MAX_PENDING)
+		return;
+	entry = keys_insert(pending->keys, key, &found);
+	entry->series = series;
+	if (found)
+		return;
+	entry->subxact = GetCurrentSubTransactionId();
+	if (pending->n == pending->capacity)
+	{
+		pending->capacity = Max(256, pending->capacity * 2);
+		pending->order = pending->order == NULL ?
+			MemoryContextAllocHuge(TopTransactionContext, pending->capacity * sizeof(TsdbHash)) :
+			repalloc_huge(pending->order, pending->capacity * sizeof(TsdbHash));
+	}
+	pending->order[pending->n++] = key;
+}
+
+/* In the order of arrival, which is the one in which they will be looked for. May not fail: the transaction is over. */
+static void
+publish_pending(void)
+{
+	for (uint32 i = 0; i < pending->n; i++)
+	{
+		PendingKey *entry = keys_lookup(pending->keys, pending->order[i]);
+
+		if (entry != NULL)
+			publish(entry->key, entry->series);
+	}
 }
 
 /* ---- hints ---- */
@@ -521,22 +666,14 @@ pgtsdb_cache_add_columns(uint64 identity, int32 part, int32 group_id, int32 bloc
 
 /* ---- ends of transactions, invalidation ---- */
 
-/* May not fail: the transaction is over. */
 static void
 on_xact_event(XactEvent event, void *arg)
 {
-	pending_iterator iterator;
-	PendingKey *entry;
-
 	switch (event)
 	{
 		case XACT_EVENT_COMMIT:
 			if (pending != NULL)
-			{
-				pending_start_iterate(pending, &iterator);
-				while ((entry = pending_iterate(pending, &iterator)) != NULL)
-					publish(entry->key, entry->series);
-			}
+				publish_pending();
 			pending = NULL;
 			break;
 		case XACT_EVENT_ABORT:
@@ -555,22 +692,24 @@ on_xact_event(XactEvent event, void *arg)
 static void
 on_subxact_event(SubXactEvent event, SubTransactionId subxact, SubTransactionId parent, void *arg)
 {
-	pending_iterator iterator;
+	keys_iterator iterator;
 	PendingKey *entry;
 
 	if (event != SUBXACT_EVENT_ABORT_SUB || pending == NULL)
 		return;
-	pending_start_iterate(pending, &iterator);
-	while ((entry = pending_iterate(pending, &iterator)) != NULL)
+	keys_start_iterate(pending->keys, &iterator);
+	while ((entry = keys_iterate(pending->keys, &iterator)) != NULL)
 		if (entry->subxact >= subxact)
-			pending_delete_item(pending, entry);
+			keys_delete_item(pending->keys, entry);
 }
 
-/* Shared slots need no care: retiring takes them out, and a new relation has a new identity. */
+/* Shared entries need no care: retiring takes them out, and a new relation has a new identity. */
 static void
 on_relcache_event(Datum arg, Oid relation)
 {
-	if (cache_is_shared || cache.series == NULL || (OidIsValid(relation) && relation != local_series_table))
+	if (cache_is_shared || cache.entries == NULL || (OidIsValid(relation) && relation != local_series_table))
 		return;
-	memset(cache.series, 0, ((Size) cache.series_mask + 1 + PROBES) * sizeof(SeriesSlot));
+	pg_atomic_write_u64(cache.n_filled, 0);
+	memset(cache.entries, 0, (Size) cache.n_entries * sizeof(SeriesEntry));
+	memset(cache.slots, 0, ((Size) cache.slots_mask + 1 + PROBES) * sizeof(pg_atomic_uint32));
 }

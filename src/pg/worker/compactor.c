@@ -5,7 +5,7 @@
  * Every pgtsdb.compaction_interval, each step in transactions of its own:
  *
  *		1. make the partitions of chunks for now and for the time after it;
- *		2. compact the closed windows, one group per transaction, so that nobody
+ *		2. compact the closed windows, a few groups per transaction, so that nobody
  *		   waits long for a group;
  *		3. drop the partitions that are expired, and remove series without samples: every six hours, and after a drop;
  *		4. freeze the partitions that get no more rows, by VACUUM as a top-level command, and give back the space
@@ -68,7 +68,7 @@ PGDLLEXPORT void pgtsdb_compactor_main(Datum main_arg);
 
 static void make_partitions(PgtsdbWorker *worker, void *arg);
 static void sweep(PgtsdbWorker *worker);
-static void compact_one(PgtsdbWorker *worker, void *arg);
+static void compact_some(PgtsdbWorker *worker, void *arg);
 static bool drop_expired_leaves(PgtsdbWorker *worker);
 static void drop_leaf(PgtsdbWorker *worker, void *arg);
 static void remove_empty_series(PgtsdbWorker *worker, RemovalStep *step);
@@ -132,21 +132,24 @@ sweep(PgtsdbWorker *worker)
 	{
 		int			sqlstate;
 
-		if (pgtsdb_worker_unit(worker, "compact a group", compact_one, &step))
+		if (pgtsdb_worker_unit(worker, "compact some groups", compact_some, &step))
 		{
 			failures = 0;
 			continue;
 		}
 		pgtsdb_worker_last_error(worker, &sqlstate);
 		if (sqlstate == ERRCODE_T_R_SERIALIZATION_FAILURE && ++failures <= RETRIES)
+		{
+			pgtsdb_compaction_repeat(&compaction);
 			continue;
+		}
 		failures = 0;
 		step.more = pgtsdb_compaction_skip(&compaction);
 	}
 }
 
 static void
-compact_one(PgtsdbWorker *worker, void *arg)
+compact_some(PgtsdbWorker *worker, void *arg)
 {
 	SweepStep  *step = arg;
 	PgtsdbCaller caller;
