@@ -56,7 +56,6 @@ typedef struct GwOptions
 	int64_t		max_form;
 	int64_t		max_memory; /* of all bodies together */
 	int			max_ahead;	/* seconds; 0: no limit, as for the next */
-	int			max_age;
 } GwOptions;
 
 extern GwOptions gw_options;

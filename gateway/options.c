@@ -91,8 +91,6 @@ static const struct
 		"memory for the bodies of all requests together; more are answered 503"},
 	{"max-ahead", SECONDS, &gw_options.max_ahead, "10m", 0, INT_MAX,
 		"samples further in the future are refused; 0: none"},
-	{"max-age", SECONDS, &gw_options.max_age, "0", 0, INT_MAX,
-		"older samples are refused; 0: none"},
 };
 
 static void read_environment(int option);

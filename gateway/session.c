@@ -139,14 +139,11 @@ static bool
 set_limits(GwRequest *request, GwSession *session)
 {
 	char		ahead[16];
-	char		age[16];
 	GwArguments arguments = {0};
 	PGresult   *result;
 
 	snprintf(ahead, sizeof(ahead), "%ds", gw_options.max_ahead);
-	snprintf(age, sizeof(age), "%ds", gw_options.max_age);
 	gw_add_text(&arguments, ahead);
-	gw_add_text(&arguments, age);
 	result = gw_session_run(request, session, GW_SQL_LIMITS, &arguments);
 	PQclear(result);
 	return result != NULL;

@@ -41,7 +41,7 @@ const GwSql gw_sql[GW_STATEMENTS] = {
 	3, {TEXT, TEXT, TEXT}},
 	[GW_SQL_LIMITS] = {
 		"SELECT pg_catalog.set_config('pgtsdb.ingest_max_ahead', $1, false),"
-		" pg_catalog.set_config('pgtsdb.ingest_max_age', $2, false)", 2, {TEXT, TEXT}},
+		" pg_catalog.set_config('pgtsdb.ingest_max_age', '-1', false)", 1, {TEXT}},
 	[GW_SQL_READY] = {"SELECT extversion FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'pgtsdb'", 0, {0}},
 	[GW_SQL_QUERY] = {"SELECT tsdb.api_query($1, $2, $3, $4, $5)", 5, {TEXT, TIME, INTERVAL, INT4, BOOL}},
 	[GW_SQL_QUERY_RANGE] = {"SELECT tsdb.api_query_range($1, $2, $3, $4, $5, $6, $7)", 7,

@@ -83,10 +83,13 @@ static void
 store_tenant(PgtsdbWorker *worker, ScrapeBatch *batch, int first, int end)
 {
 	PgtsdbTenant *tenant = pgtsdb_tenant_by_id(batch->targets[first]->settings->tenant_id);
+	int64		now = pgtsdb_now_ms();
+	int64		max_age = pgtsdb_tenant_max_sample_age(tenant);
 	PgtsdbIngestOptions options = {
 		.tenant = tenant,
-		.t_min = pgtsdb_timestamp_to_ms(MIN_TIMESTAMP), /* what no query could ask for */
-		.t_max = pgtsdb_now_ms() + MAX_AHEAD_MS,
+		/* earlier than the calendar begins is what no query could ask for */
+		.t_min = max_age > 0 ? now - max_age : pgtsdb_timestamp_to_ms(MIN_TIMESTAMP),
+		.t_max = now + MAX_AHEAD_MS,
 	};
 	PgtsdbIngestResult result;
 	Storing		storing = {

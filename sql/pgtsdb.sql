@@ -246,12 +246,21 @@ CREATE TABLE tsdb.tenant_members (
 );
 COMMENT ON TABLE tsdb.tenant_members IS 'roles that may read a tenant''s series, and what else they may do; membership is inherited like any role';
 
+CREATE TABLE tsdb.tenant_budgets (
+    tenant_id       text        NOT NULL PRIMARY KEY DEFAULT 'default' REFERENCES tsdb.tenants ON DELETE CASCADE,
+    max_sample_age  interval    NOT NULL DEFAULT '1 hour' CHECK (max_sample_age >= '0' AND max_sample_age <= '1000 years')
+);
+COMMENT ON TABLE tsdb.tenant_budgets IS 'what senders of a tenant may send; a tenant without a row has the defaults';
+COMMENT ON COLUMN tsdb.tenant_budgets.max_sample_age IS 'how late samples may come over HTTP or out of a scrape, 0: without limit; functions called in SQL may store older ones';
+ALTER TABLE tsdb.tenant_budgets ENABLE ROW LEVEL SECURITY;
+
 INSERT INTO tsdb.tenants (tenant_id, note) VALUES ('default', 'made by CREATE EXTENSION');
 INSERT INTO tsdb.tenant_parts (tenant_id, part) VALUES ('default', 1);
 
 SELECT pg_catalog.pg_extension_config_dump('tsdb.tenants', $$WHERE tenant_id <> 'default'$$);
 SELECT pg_catalog.pg_extension_config_dump('tsdb.tenant_parts', $$WHERE part <> 1$$);
 SELECT pg_catalog.pg_extension_config_dump('tsdb.tenant_members', '');
+SELECT pg_catalog.pg_extension_config_dump('tsdb.tenant_budgets', '');
 
 CREATE FUNCTION tsdb.create_tenant(tenant_id text, note text DEFAULT NULL) RETURNS int4
     AS 'MODULE_PATHNAME', 'pgtsdb_sql_create_tenant' LANGUAGE C VOLATILE PARALLEL UNSAFE;
@@ -261,6 +270,9 @@ REVOKE ALL ON FUNCTION tsdb.create_tenant(text, text) FROM PUBLIC;
 CREATE FUNCTION tsdb.has_access(tenant_id text, access text) RETURNS boolean
     AS 'MODULE_PATHNAME', 'pgtsdb_sql_has_access' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tsdb.has_access(text, text) IS 'whether the current user may read, write or administer the tenant; what row policies ask';
+
+CREATE POLICY readers ON tsdb.tenant_budgets FOR SELECT USING (tsdb.has_access(tenant_id, 'read'));
+CREATE POLICY administrators ON tsdb.tenant_budgets TO pgtsdb_admin USING (true);
 
 -- ==== storage ========================================================================================
 -- Not members of the extension: made by the first write, or by hand, so that a dump brings them back with
@@ -1055,7 +1067,8 @@ COMMENT ON FUNCTION tsdb.federate(text[]) IS
 
 GRANT USAGE ON SCHEMA tsdb TO PUBLIC;
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON tsdb.tenants, tsdb.tenant_parts, tsdb.tenant_members TO pgtsdb_admin;
+GRANT SELECT, INSERT, UPDATE, DELETE ON tsdb.tenants, tsdb.tenant_parts, tsdb.tenant_members, tsdb.tenant_budgets TO pgtsdb_admin;
+GRANT SELECT ON tsdb.tenant_budgets TO PUBLIC;
 GRANT EXECUTE ON FUNCTION tsdb.create_tenant(text, text), tsdb.create_storage(), tsdb.drop_storage(),
     tsdb.ensure_chunk_partition(int2, int2, timestamptz) TO pgtsdb_admin;
 GRANT EXECUTE ON FUNCTION tsdb.remote_write(bytea), tsdb.remote_write_v2(bytea), tsdb.push(jsonb), tsdb.push_text(text, jsonb, timestamptz) TO pgtsdb_admin;

@@ -115,8 +115,8 @@ pgtsdb_define_settings(void)
 
 	DefineCustomIntVariable("pgtsdb.ingest_max_age",
 							"Samples older than this are refused by the ingest functions.",
-							"Zero means no limit. The gateway sets it for what it writes.",
-							&pgtsdb_ingest_max_age, 0, 0, INT_MAX, PGC_USERSET, GUC_UNIT_S, NULL, NULL, NULL);
+							"Zero means no limit, -1 the max_sample_age of tsdb.tenant_budgets; the gateway sets -1 for what it writes.",
+							&pgtsdb_ingest_max_age, 0, PGTSDB_MAX_AGE_OF_TENANT, INT_MAX, PGC_USERSET, GUC_UNIT_S, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("pgtsdb.ingest_max_ahead",
 							"Samples further in the future than this are refused by the ingest functions.",

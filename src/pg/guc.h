@@ -19,7 +19,8 @@ extern char *pgtsdb_http_anonymous_role;
 extern char *pgtsdb_http_dsn;
 extern char *pgtsdb_http_listen;
 extern char *pgtsdb_http_options;
-extern int	pgtsdb_ingest_max_age;	/* seconds, 0: no limit */
+#define PGTSDB_MAX_AGE_OF_TENANT (-1)
+extern int	pgtsdb_ingest_max_age;	/* seconds, 0: no limit; or PGTSDB_MAX_AGE_OF_TENANT */
 extern int	pgtsdb_ingest_max_ahead;	/* seconds, 0: no limit */
 extern int	pgtsdb_launcher_interval;	/* milliseconds */
 extern int	pgtsdb_max_chunk_span;	/* minutes */

@@ -28,6 +28,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/timestamp.h"
 
 #include "pg/compat.h"
 #include "pg/guc.h"
@@ -35,7 +36,7 @@
 
 #define SCHEMA "tsdb"
 
-/* Attribute numbers of tsdb.tenant_members, tsdb.tenant_parts and tsdb.tenants, as sql/pgtsdb.sql makes them. */
+/* Attribute numbers of tsdb.tenant_members, tsdb.tenant_parts, tsdb.tenants and tsdb.tenant_budgets, as sql/pgtsdb.sql makes them. */
 #define MEMBERS_ROLE_NAME 1
 #define MEMBERS_TENANT_ID 2
 #define MEMBERS_MAY_WRITE 3
@@ -43,6 +44,11 @@
 #define PARTS_TENANT_ID 1
 #define PARTS_PART 2
 #define TENANTS_TENANT_ID 1
+#define BUDGETS_TENANT_ID 1
+#define BUDGETS_MAX_SAMPLE_AGE 2
+
+/* Of a tenant without a row of tsdb.tenant_budgets: the default of the column. */
+#define DEFAULT_MAX_SAMPLE_AGE_MS (60 * 60 * 1000)
 
 /* The last answer of pgtsdb_current_tenant(), and what it depends on. */
 static struct
@@ -202,6 +208,28 @@ tenant_of_parts(const char *tenant_id)
 	systable_endscan(scan);
 	table_close(relation, AccessShareLock);
 	return tenant;
+}
+
+int64
+pgtsdb_tenant_max_sample_age(const PgtsdbTenant *tenant)
+{
+	Relation	relation = open_configuration("tenant_budgets");
+	SysScanDesc scan = scan_by_tenant(relation, BUDGETS_TENANT_ID, tenant->tenant_id);
+	HeapTuple	tuple = systable_getnext(scan);
+	int64		ms = DEFAULT_MAX_SAMPLE_AGE_MS;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+		Interval   *age = DatumGetIntervalP(heap_getattr(tuple, BUDGETS_MAX_SAMPLE_AGE, RelationGetDescr(relation), &isnull));
+		int64		days = (int64) age->month * DAYS_PER_MONTH + age->day;
+
+		/* less than a millisecond is not without limit */
+		ms = (days * USECS_PER_DAY + age->time + 999) / 1000;
+	}
+	systable_endscan(scan);
+	table_close(relation, AccessShareLock);
+	return ms;
 }
 
 void

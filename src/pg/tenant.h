@@ -46,6 +46,9 @@ extern PgtsdbTenant *pgtsdb_tenant_if_readable(void);
 /* No check of access: for workers, and for rows that were checked when they were made. */
 extern PgtsdbTenant *pgtsdb_tenant_by_id(const char *tenant_id);
 
+/* How late samples may come that were not stored by a function called in SQL, in milliseconds; 0: without limit. */
+extern int64 pgtsdb_tenant_max_sample_age(const PgtsdbTenant *tenant);
+
 /* Whether the current user has this access to the tenant: what row policies ask, as tsdb.has_access(). */
 extern bool pgtsdb_has_access(const char *tenant_id, PgtsdbAccess access);
 

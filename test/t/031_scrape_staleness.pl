@@ -28,6 +28,7 @@ sub becomes
 # ---- a series leaves the body, and comes back ----
 
 $http->answer('/metrics', type => $text, status => 200, body => "stays 1\nleaves 2\nold 3 1500000000000\n");
+$node->safe_psql('postgres', q{INSERT INTO tsdb.tenant_budgets (max_sample_age) VALUES ('0')});
 $node->safe_psql('postgres', "INSERT INTO tsdb.scrape_targets (job_name, address) VALUES ('a', '$address')");
 becomes('leaves', 2, 'a series is there');
 is($node->safe_psql('postgres', q{SELECT value FROM tsdb.promql('old', to_timestamp(1500000000))}), 3,
@@ -39,8 +40,11 @@ is($node->safe_psql('postgres', q{SELECT value FROM tsdb.promql('old', to_timest
 	'a series with timestamps of its own gets no marker');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM tsdb.promql('count_over_time(old[20y])')
 	WHERE value > 1}), 0, 'neither now');
-$http->answer('/metrics', type => $text, status => 200, body => "stays 1\nleaves 4\n");
+$node->safe_psql('postgres', q{DELETE FROM tsdb.tenant_budgets});
+$http->answer('/metrics', type => $text, status => 200, body => "stays 1\nleaves 4\nolder 3 1500000000000\n");
 becomes('leaves', 4, 'and comes back');
+is($node->safe_psql('postgres', q{SELECT count(*) FROM tsdb.series WHERE labels::jsonb ->> '__name__' = 'older'}), 0,
+	'by default a sample that is older than an hour is not stored');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM tsdb.series WHERE metric_name = 'leaves'}), 1, 'as the same series');
 
 # ---- a failed scrape ends all ----

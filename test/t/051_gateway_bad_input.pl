@@ -91,6 +91,19 @@ is_deeply([ $v2->{status}, $v2->{headers}{'x-prometheus-remote-write-samples-wri
 my $future = $gateway->write([ { labels => { __name__ => 'f' }, samples => [ [ (time() + 3600) * 1000, 1 ] ] } ]);
 is($future->{status}, 400, 'a sample an hour ahead');
 like($future->{body}, qr/too far in the future/, 'is told');
+my $late = sub {
+	my ($seconds) = @_;
+	return $gateway->write([ { labels => { __name__ => 'late' }, samples => [ [ (time() - $seconds) * 1000, 1 ] ] } ]);
+};
+is($late->(7200)->{status}, 204, 'a sample two hours late, without a limit');
+$node->safe_psql('postgres', 'DELETE FROM tsdb.tenant_budgets');
+is($late->(3000)->{status}, 204, 'fifty minutes late, by default');
+is($late->(7200)->{status}, 400, 'and two hours');
+like($late->(7200)->{body}, qr/too old: 1/, 'is told');
+$node->safe_psql('postgres', q{INSERT INTO tsdb.tenant_budgets (max_sample_age) VALUES ('10 minutes')});
+is($late->(3600)->{status}, 400, 'an hour late, when ten minutes are the limit');
+is($node->safe_psql('postgres', q{SELECT tsdb.push_text('late 1', '{}', now() - interval '1 year')}), 1, 'SQL stores any');
+$node->safe_psql('postgres', q{UPDATE tsdb.tenant_budgets SET max_sample_age = '0'});
 error('a form that is no gzip', $gateway->form('/api/v1/query', 'query=1', 'Content-Encoding' => 'gzip'), 400, 'bad_data');
 error('a form in brotli', $gateway->form('/api/v1/query', 'query=1', 'Content-Encoding' => 'br'), 415, 'bad_data');
 use IO::Compress::Gzip qw(gzip);

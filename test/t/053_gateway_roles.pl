@@ -22,6 +22,7 @@ $node->safe_psql('postgres', q{
 	SELECT tsdb.create_tenant('b');
 	ALTER ROLE alice SET pgtsdb.tenant = 'a';
 	ALTER ROLE robot SET pgtsdb.tenant = 'b';
+	INSERT INTO tsdb.tenant_budgets (tenant_id, max_sample_age) SELECT tenant_id, '0' FROM tsdb.tenants ON CONFLICT DO NOTHING;
 	GRANT EXECUTE ON FUNCTION tsdb.remote_write(bytea) TO alice, bob, robot;
 	INSERT INTO tsdb.tenant_members VALUES ('alice', 'a', true), ('bob', 'b', true), ('bob', 'a', false), ('robot', 'b', true)});
 my $host = '127.0.0.1/32';

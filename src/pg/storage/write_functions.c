@@ -44,7 +44,7 @@ typedef TsdbStatus (*RequestDecoder) (TsdbArena *arena, const void *body, size_t
 
 static void store_request(Write *write, const bytea *body, RequestDecoder decode, const char *version);
 static void begin_write(Write *write, uint64 identity);
-static void limit_times(PgtsdbIngestOptions *options);
+static void limit_times(PgtsdbIngestOptions *options, const PgtsdbTenant *tenant);
 static void finish_write(Write *write);
 static void warn_of_losses(const PgtsdbIngestResult *result);
 static uint64 not_stored(const PgtsdbIngestResult *result);
@@ -152,7 +152,7 @@ begin_write(Write *write, uint64 identity)
 	PgtsdbIngestOptions options = {.tenant = tenant, .t_min = OLDEST_TIME, .t_max = NEWEST_TIME};
 	PgtsdbSender sender = {.identity = identity};
 
-	limit_times(&options);
+	limit_times(&options, tenant);
 	memset(write, 0, sizeof(*write));
 	write->arena = pgtsdb_arena_create(CurrentMemoryContext, 0, NULL);
 	pgtsdb_act_as_owner(&write->caller);
@@ -162,12 +162,15 @@ begin_write(Write *write, uint64 identity)
 
 /* The settings are those of the session: of the gateway, say, and not of who imports old samples. */
 static void
-limit_times(PgtsdbIngestOptions *options)
+limit_times(PgtsdbIngestOptions *options, const PgtsdbTenant *tenant)
 {
 	int64		now = pgtsdb_timestamp_to_ms(GetCurrentTimestamp());
+	int64		max_age = (int64) pgtsdb_ingest_max_age * 1000;
 
-	if (pgtsdb_ingest_max_age > 0)
-		options->t_min = now - (int64) pgtsdb_ingest_max_age * 1000;
+	if (pgtsdb_ingest_max_age == PGTSDB_MAX_AGE_OF_TENANT)
+		max_age = pgtsdb_tenant_max_sample_age(tenant);
+	if (max_age > 0)
+		options->t_min = Max(options->t_min, now - max_age);
 	if (pgtsdb_ingest_max_ahead > 0)
 		options->t_max = now + (int64) pgtsdb_ingest_max_ahead * 1000;
 }

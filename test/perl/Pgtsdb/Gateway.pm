@@ -41,7 +41,7 @@ sub at
 	return bless { port => $port }, $class;
 }
 
-# A role for the gateway to connect as, and a role "agent" with all rights on tenant default.
+# A role for the gateway to connect as, and a role "agent" with all rights on tenant default; samples may be as old as they are in tests.
 sub make_roles
 {
 	my ($node) = @_;
@@ -50,7 +50,8 @@ sub make_roles
 		CREATE ROLE agent;
 		GRANT agent TO pgtsdb_gateway;
 		GRANT EXECUTE ON FUNCTION tsdb.remote_write(bytea), tsdb.remote_write_v2(bytea), tsdb.push(jsonb), tsdb.delete_series TO agent;
-		INSERT INTO tsdb.tenant_members VALUES ('agent', 'default', true, true)});
+		INSERT INTO tsdb.tenant_members VALUES ('agent', 'default', true, true);
+		INSERT INTO tsdb.tenant_budgets (max_sample_age) VALUES ('0')});
 	return;
 }
 
