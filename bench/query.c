@@ -2,7 +2,7 @@
  * query.c
  *		What the queries of dashboards cost pgtsdb, and peers beside it.
  *
- * The queries are those of queries[], about the metrics of fleet.c.  Each is
+ * The queries are those of dashboard.c, about the metrics of fleet.c.  Each is
  * asked once on a new connection ("first") and then in --runs turns, in which the
  * backends follow each other, so that whatever else the machine does meets all of
  * them.  In a turn a query that is done within milliseconds runs several times,
@@ -17,80 +17,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "answer.h"
 #include "backend.h"
 #include "cpu.h"
+#include "dashboard.h"
+#include "latency.h"
 
 #define BACKENDS_MAX 8
 #define REPEATS_MAX 20
 /* seconds that the runs of one turn take together, if one run takes less */
 #define TURN_SECONDS 0.1
-
-/* ---- what is asked ---- */
-
-#define HOST "instance=\"host-000007.ap-south-1.example.net:9100\""
-/* 25 hosts of 4 cpus: 100 series of a mode */
-#define HOSTS_25 "instance=~\"host-0000([01][0-9]|2[0-4])[.].*\""
-#define BY_REGEX "{__name__=~\"node_(network|disk).*_total\",instance=~\"host-000[0-9]{2}[05][.].*\"}"
-#define REQUESTS "http_request_duration_seconds"
-
-enum
-{
-	SECOND = 1,
-	MINUTE = 60 * SECOND,
-	HOUR = 60 * MINUTE
-};
-
-/* Names begin with the window; by_mode and the like read all 12,800 series of node_cpu_seconds_total, if there are 400 hosts. */
-static const Query queries[] = {
-	{"now_gauge", "instant", 0, 0, "node_load1{" HOST "}"},
-	{"now_rate", "instant", 0, 0, "rate(node_network_receive_bytes_total{" HOST ",device=\"eth0\"}[5m])"},
-	{"now_rate_100", "instant", 0, 0, "rate(node_cpu_seconds_total{mode=\"user\"," HOSTS_25 "}[5m])"},
-	{"now_by_mode", "instant", 0, 0, "sum by (region, mode) (rate(node_cpu_seconds_total[5m]))"},
-	{"now_topk", "instant", 0, 0, "topk(10, rate(" REQUESTS "_count[5m]))"},
-	{"now_count_by", "instant", 0, 0, "count by (release) (node_uname_info)"},
-	{"now_quantile", "instant", 0, 0, "quantile by (cluster) (0.9, node_load1)"},
-	{"now_predict", "instant", 0, 0, "predict_linear(node_filesystem_avail_bytes{mountpoint=\"/\"}[1h], 86400)"},
-
-	{"1h_gauge", "single", HOUR, 15, "node_load1{" HOST "}"},
-	{"24h_gauge", "single", 24 * HOUR, 4 * MINUTE, "node_load1{" HOST "}"},
-	{"1h_rate", "single", HOUR, 15, "rate(node_network_receive_bytes_total{" HOST ",device=\"eth0\"}[5m])"},
-	{"24h_rate", "single", 24 * HOUR, 4 * MINUTE, "rate(node_network_receive_bytes_total{" HOST ",device=\"eth0\"}[5m])"},
-
-	{"1h_rate_100", "rate100", HOUR, 15, "rate(node_cpu_seconds_total{mode=\"user\"," HOSTS_25 "}[5m])"},
-	{"6h_rate_100", "rate100", 6 * HOUR, MINUTE, "rate(node_cpu_seconds_total{mode=\"user\"," HOSTS_25 "}[5m])"},
-	{"24h_rate_100", "rate100", 24 * HOUR, 5 * MINUTE, "rate(node_cpu_seconds_total{mode=\"user\"," HOSTS_25 "}[5m])"},
-
-	{"1h_by_mode", "rate10k", HOUR, MINUTE, "sum by (mode) (rate(node_cpu_seconds_total[5m]))"},
-	{"24h_by_cluster", "rate10k", 24 * HOUR, 10 * MINUTE, "sum by (cluster) (rate(node_cpu_seconds_total{mode!=\"idle\"}[5m]))"},
-
-	{"1h_busy", "aggregate", HOUR, 30, "1 - avg by (instance) (rate(node_cpu_seconds_total{mode=\"idle\"}[5m]))"},
-	{"6h_sum_by", "aggregate", 6 * HOUR, 2 * MINUTE, "sum by (region, device) (rate(node_disk_written_bytes_total[5m]))"},
-	{"24h_max_by", "aggregate", 24 * HOUR, 10 * MINUTE,
-	"max by (cluster) (node_memory_MemTotal_bytes - node_memory_MemAvailable_bytes)"},
-	{"6h_topk", "aggregate", 6 * HOUR, 2 * MINUTE, "topk(5, sum by (instance) (rate(node_network_receive_bytes_total[5m])))"},
-
-	{"now_p90_each", "histogram", 0, 0, "histogram_quantile(0.9, rate(" REQUESTS "_bucket[5m]))"},
-	{"1h_p99", "histogram", HOUR, 30,
-	"histogram_quantile(0.99, sum by (le) (rate(" REQUESTS "_bucket{handler=\"/api/v1/resource1\"}[5m])))"},
-	{"6h_p95_by", "histogram", 6 * HOUR, 2 * MINUTE,
-	"histogram_quantile(0.95, sum by (le, handler, cluster) (rate(" REQUESTS "_bucket[5m])))"},
-
-	{"1h_on", "join", HOUR, MINUTE, "node_filesystem_avail_bytes / on (instance, mountpoint) node_filesystem_size_bytes"},
-	{"1h_group_left", "join", HOUR, MINUTE, "sum by (release) (rate(node_cpu_seconds_total{mode=\"user\"}[5m])"
-	" * on (instance) group_left (release) node_uname_info)"},
-
-	{"6h_max_of_sum", "subquery", 6 * HOUR, 5 * MINUTE,
-	"max_over_time(sum(rate(" REQUESTS "_count{handler=\"/api/v1/resource1\"}[5m]))[1h:1m])"},
-	{"24h_avg_1h", "subquery", 24 * HOUR, 10 * MINUTE, "avg_over_time(node_load1[1h])"},
-
-	{"now_regex", "regex", 0, 0, "count by (__name__) (" BY_REGEX ")"},
-	{"1h_regex", "regex", HOUR, MINUTE, "count by (job) (" BY_REGEX ")"},
-};
-
-#define N_QUERIES (sizeof(queries) / sizeof(queries[0]))
 
 /* ---- what is measured ---- */
 
@@ -111,15 +48,14 @@ typedef struct Measure
 /* The runs of one backend, while a query is measured. */
 typedef struct Runs
 {
-	double	   *wall;			/* milliseconds of each */
-	int			n;
+	Latencies	wall;
 	double		cpu;			/* milliseconds of all */
 	double		spent;			/* seconds of all */
 } Runs;
 
 static Backend backends[BACKENDS_MAX];
 static int	n_backends = 0;
-static Measure measures[N_QUERIES][BACKENDS_MAX];
+static Measure measures[DASHBOARD_MAX][BACKENDS_MAX];
 static int64_t end_time = 0;
 static int	turns = 12;
 static double budget = 6;
@@ -130,7 +66,6 @@ static void parse_options(int argc, char **argv);
 static void usage(void);
 static void add_backend(BackendKind kind, const char *name, const char *where, pid_t pid, const char *parameters);
 static void add_peer(char *text);
-static bool is_wanted(const Query *query);
 static void measure_query(const Query *query, Measure *measure);
 static void first_run(Backend *backend, const Query *query, Measure *measure, Answer *reference);
 static void count_rows(const Backend *backend, Measure *measure, const Answer *reference);
@@ -139,8 +74,6 @@ static void turn(Backend *backend, const Query *query, double first, Runs *runs)
 static double timed_run(Backend *backend, const Query *query, bool *success);
 static void report_failure(const Backend *backend, const Query *query, const char *why);
 static void finish_measure(Runs *runs, Measure *measure);
-static int	compare_doubles(const void *a, const void *b);
-static double percentile(const Runs *runs, double share);
 static void print_heading(void);
 static void print_query(const Query *query, const Measure *measure);
 static void print_answer(const AnswerDifference *difference);
@@ -157,14 +90,14 @@ main(int argc, char **argv)
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	parse_options(argc, argv);
 	print_heading();
-	for (size_t i = 0; i < N_QUERIES; i++)
+	for (size_t i = 0; i < dashboard_size; i++)
 	{
-		if (!is_wanted(&queries[i]))
+		if (!dashboard_wanted(&dashboard[i], only))
 			continue;
-		measure_query(&queries[i], measures[i]);
-		print_query(&queries[i], measures[i]);
+		measure_query(&dashboard[i], measures[i]);
+		print_query(&dashboard[i], measures[i]);
 		if (csv != NULL)
-			print_csv(&queries[i], measures[i]);
+			print_csv(&dashboard[i], measures[i]);
 		failed = failed || measures[i][0].failed;
 	}
 	print_groups();
@@ -279,22 +212,6 @@ add_peer(char *text)
 	add_backend(BACKEND_PEER, text, where, (pid_t) atol(pid), parameters);
 }
 
-static bool
-is_wanted(const Query *query)
-{
-	char	   *names;
-	char	   *rest;
-	bool		found = only == NULL;
-
-	if (found)
-		return true;
-	names = strdup(only);
-	for (char *name = strtok_r(names, ",", &rest); name != NULL; name = strtok_r(NULL, ",", &rest))
-		found = found || strcmp(name, query->name) == 0 || strcmp(name, query->group) == 0;
-	free(names);
-	return found;
-}
-
 /* ---- measuring ---- */
 
 static void
@@ -304,10 +221,7 @@ measure_query(const Query *query, Measure *measure)
 	Runs		runs[BACKENDS_MAX] = {0};
 
 	for (int i = 0; i < n_backends; i++)
-	{
 		first_run(&backends[i], query, &measure[i], &reference);
-		runs[i].wall = calloc((size_t) turns * REPEATS_MAX, sizeof(double));
-	}
 	for (int n = 0; n < turns; n++)
 	{
 		for (int i = 0; i < n_backends; i++)
@@ -319,7 +233,7 @@ measure_query(const Query *query, Measure *measure)
 	for (int i = 0; i < n_backends; i++)
 	{
 		finish_measure(&runs[i], &measure[i]);
-		free(runs[i].wall);
+		latency_free(&runs[i].wall);
 	}
 	answer_free(&reference);
 }
@@ -398,7 +312,7 @@ turn(Backend *backend, const Query *query, double first, Runs *runs)
 			report_failure(backend, query, backend->body);
 			exit(EXIT_FAILURE);
 		}
-		runs->wall[runs->n++] = wall;
+		latency_add(&runs->wall, wall);
 		runs->spent += wall / 1000;
 	}
 	cpu_read(backend->pid, &after);
@@ -409,13 +323,10 @@ turn(Backend *backend, const Query *query, double first, Runs *runs)
 static double
 timed_run(Backend *backend, const Query *query, bool *success)
 {
-	struct timespec began;
-	struct timespec ended;
+	const double began = stopwatch();
 
-	clock_gettime(CLOCK_MONOTONIC, &began);
 	*success = backend_run(backend, query, end_time);
-	clock_gettime(CLOCK_MONOTONIC, &ended);
-	return (double) (ended.tv_sec - began.tv_sec) * 1e3 + (double) (ended.tv_nsec - began.tv_nsec) / 1e6;
+	return stopwatch() - began;
 }
 
 static void
@@ -427,28 +338,13 @@ report_failure(const Backend *backend, const Query *query, const char *why)
 static void
 finish_measure(Runs *runs, Measure *measure)
 {
-	if (runs->n == 0)
+	if (runs->wall.n == 0)
 		return;
-	qsort(runs->wall, (size_t) runs->n, sizeof(double), compare_doubles);
-	measure->runs = runs->n;
-	measure->p50 = percentile(runs, 0.5);
-	measure->p95 = percentile(runs, 0.95);
-	measure->cpu = runs->cpu / runs->n;
-}
-
-static int
-compare_doubles(const void *a, const void *b)
-{
-	double		x = *(const double *) a;
-	double		y = *(const double *) b;
-
-	return (x > y) - (x < y);
-}
-
-static double
-percentile(const Runs *runs, double share)
-{
-	return runs->wall[(int) ceil(share * runs->n) - 1];
+	latency_sort(&runs->wall);
+	measure->runs = (int) runs->wall.n;
+	measure->p50 = latency_percentile(&runs->wall, 0.5);
+	measure->p95 = latency_percentile(&runs->wall, 0.95);
+	measure->cpu = runs->cpu / measure->runs;
 }
 
 /* ---- the table ---- */
@@ -532,11 +428,11 @@ static void
 print_groups(void)
 {
 	puts("\nCPU ms of a query, geometric means");
-	for (size_t i = 0; i < N_QUERIES; i++)
+	for (size_t i = 0; i < dashboard_size; i++)
 	{
 		/* the queries of a group stand together */
-		if (i == 0 || strcmp(queries[i].group, queries[i - 1].group) != 0)
-			print_group(queries[i].group);
+		if (i == 0 || strcmp(dashboard[i].group, dashboard[i - 1].group) != 0)
+			print_group(dashboard[i].group);
 	}
 	print_group(NULL);
 }
@@ -567,13 +463,13 @@ mean_cpu(const char *group, int backend, int *n)
 	double		sum = 0;
 
 	*n = 0;
-	for (size_t i = 0; i < N_QUERIES; i++)
+	for (size_t i = 0; i < dashboard_size; i++)
 	{
 		bool		answered = true;
 
 		for (int j = 0; j < n_backends; j++)
 			answered = answered && measures[i][j].cpu > 0;
-		if (!answered || (group != NULL && strcmp(group, queries[i].group) != 0))
+		if (!answered || (group != NULL && strcmp(group, dashboard[i].group) != 0))
 			continue;
 		sum += log(measures[i][backend].cpu);
 		(*n)++;
