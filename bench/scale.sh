@@ -23,8 +23,8 @@ more_conf=${BENCH_CONF:-}
 # fleet OPTION...: step 0 of it is at $start (milliseconds of its samples) and $began (seconds on the clock).
 # With instead=exec before it, in the background, $! is the program itself.
 fleet() {
-    PGUSER=fleet ${instead:-} "$top/bench/fleet" --conninfo "${writers_conninfo:-}" --hosts "$hosts" --series "$series" \
-        --interval "$interval" --start "$start" --connections "$connections" --batch "$batch" "$@"
+    PGUSER=fleet ${instead:-} "$top/bench/fleet" --conninfo "${writers_conninfo:-}" ${writers_url:+--url "$writers_url"} \
+        --hosts "$hosts" --series "$series" --interval "$interval" --start "$start" --connections "$connections" --batch "$batch" "$@"
 }
 
 # start_large_server SETTINGS: with room for all series.
@@ -38,6 +38,19 @@ $more_conf"
     start_server ""
     trap 'kill $(jobs -p) 2>/dev/null || true; stop_server' EXIT
     sql "CREATE ROLE fleet SUPERUSER LOGIN; CREATE ROLE dashboard SUPERUSER LOGIN; CREATE ROLE watch SUPERUSER LOGIN"
+}
+
+# write_through_gateway: from now on the fleet does, which the launcher starts.
+write_through_gateway() {
+    local address=127.0.0.1:${HTTP_PORT:-29090}
+    sql "CREATE ROLE pgtsdb_gateway LOGIN; CREATE ROLE agent; GRANT agent TO pgtsdb_gateway;
+         INSERT INTO tsdb.tenant_members (role_name, tenant_id, may_write) VALUES ('agent', 'default', true);
+         GRANT EXECUTE ON FUNCTION tsdb.remote_write TO agent"
+    sql "ALTER SYSTEM SET pgtsdb.http_listen = '$address'"
+    sql "ALTER SYSTEM SET pgtsdb.http_anonymous_role = 'agent'"
+    sql "SELECT pg_reload_conf()" >/dev/null
+    writers_url=http://$address/api/v1/write
+    until (exec 3<>"/dev/tcp/${address%:*}/${address#*:}") 2>/dev/null; do sleep 0.1; done
 }
 
 # print_log LOG...: what the server had to say that is no routine, the most frequent first.

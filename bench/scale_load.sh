@@ -124,6 +124,7 @@ run_steady() {
     start_large_server "pgtsdb.compaction_window = ${window}min
 pgtsdb.compaction_delay = ${DELAY:-60}s"
     start=$(date +%s%3N)
+    [ "${HTTP:-0}" != 1 ] || write_through_gateway
     say "$n_series series, one scrape in $interval ms for $minutes minutes, windows of $window minutes"
     first_scrape
     report_every=$((minutes > 10 ? 60 : 15))

@@ -1,9 +1,12 @@
 # watch.sh: what the processes and tables of a running server come to.  Sourced behind server.sh: it needs $data and $postmaster.
 
-# kind_of TITLE: what a process of the server does.  Writers connect as role fleet, dashboards as dashboard, the one below as watch.
+# kind_of TITLE: what a process of the server does.  Writers have role fleet or come through the gateway, dashboards have role
+# dashboard, and the session below has role watch.
 kind_of() {
     case $1 in
         'postgres: fleet '*) echo writers ;;
+        'postgres: pgtsdb_gateway '*) echo writers ;;
+        *pgtsdb-gateway*) echo gateway ;;
         'postgres: dashboard '*) echo queries ;;
         'postgres: watch '*) echo watch ;;
         'postgres: pgtsdb '*) set -- $1; echo "$3" ;;
@@ -26,11 +29,12 @@ server_processes() {
 
 # cpu_sample: a line "PID KIND MILLISECONDS" per process; what processes that have ended took is that of "ended".
 cpu_sample() {
-    local pid title nanoseconds
+    local pid title
     for pid in $(server_processes); do
-        { IFS= read -r -d '' title < "/proc/$pid/cmdline" && read -r nanoseconds _ < "/proc/$pid/schedstat"; } 2>/dev/null ||
-            continue
-        printf '%s %s %s\n' "$pid" "$(kind_of "$title")" $((nanoseconds / 1000000))
+        { IFS= read -r -d '' title < "/proc/$pid/cmdline"; } 2>/dev/null || continue
+        # of all its threads
+        { cat "/proc/$pid/task/"*/schedstat 2>/dev/null || true; } |
+            awk -v pid="$pid" -v kind="$(kind_of "$title")" '{ sum += $1 } END { printf "%d %s %d\n", pid, kind, sum / 1e6 }'
     done
     awk -v t="$ticks" '{ gsub(/\(.*\)/, "x"); print 0, "ended", ($16 + $17) * 1000 / t }' "/proc/$postmaster/stat"
 }
