@@ -2,9 +2,10 @@
  * check.c
  *		Whether the server holds what a fleet wrote: every sample that was acknowledged, and no other.
  *
- * The log of the run says how many steps of each host were acknowledged.  Of all
+ * The log of the run says which steps of each host were acknowledged.  Of all
  * hosts the number of samples is compared; of some, picked at random, every
- * sample: series, time and value to the bit.
+ * sample: series, time and value to the bit.  Steps before those of the log, two
+ * of them at least from what was written before, are not looked at.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -24,9 +25,10 @@
 /* What the log says. */
 typedef struct Walked
 {
-	long	   *steps;			/* by number of host */
+	long	   *until;			/* by number of host: step behind its last one */
 	long		n;
-	long		longest;
+	long		first;			/* of all of them */
+	long		last;			/* the highest `until` */
 } Walked;
 
 typedef struct Found
@@ -81,30 +83,42 @@ read_log(const char *path)
 {
 	FILE	   *file = fopen(path, "r");
 	long		number;
-	long		steps;
+	long		until;
 
 	if (file == NULL)
 		fail(path, strerror(errno));
 	walked.n = fleet.hosts + fleet.late_hosts;
-	walked.steps = calloc((size_t) walked.n, sizeof(long));
-	while (fscanf(file, "%ld %ld", &number, &steps) == 2)
+	walked.until = calloc((size_t) walked.n, sizeof(long));
+	while (fscanf(file, "%ld %ld %ld", &number, &walked.first, &until) == 3)
 	{
 		if (number < 0 || number >= walked.n)
 			fail(path, "it is of another fleet");
-		walked.steps[number] = steps;
-		if (steps > walked.longest)
-			walked.longest = steps;
+		walked.until[number] = until;
+		if (until > walked.last)
+			walked.last = until;
 	}
 	fclose(file);
 }
 
-/* Steps of which the host has samples. */
+/* The first step of the host that it should have, and how many. */
 static long
-steps_of(long number)
+steps_of(long number, long *first)
 {
-	long		first = number < fleet.hosts ? 0 : fleet.late_start;
+	*first = number < fleet.hosts || fleet.late_start < walked.first ? walked.first : fleet.late_start;
+	return walked.until[number] > *first ? walked.until[number] - *first : 0;
+}
 
-	return walked.steps[number] > first ? walked.steps[number] - first : 0;
+/* Between the steps before the first one and its own: scrapes may be an interval late, and some milliseconds. */
+static int64_t
+time_before(void)
+{
+	return fleet.start + walked.first * fleet.interval - fleet.interval / 2;
+}
+
+static int64_t
+time_behind(void)
+{
+	return fleet.start + (walked.last + 1) * fleet.interval;
 }
 
 /* ---- all of them, by number ---- */
@@ -119,7 +133,8 @@ count_all(Found *found)
 		count_slice(slice % REGIONS, slice / REGIONS, found, counts);
 	for (long i = 0; i < walked.n; i++)
 	{
-		long long	expected = (long long) steps_of(i) * fleet.series;
+		long		first;
+		long long	expected = (long long) steps_of(i, &first) * fleet.series;
 		long long	missing = expected - (long long) counts[i];
 
 		found->hosts++;
@@ -134,14 +149,13 @@ count_all(Found *found)
 static void
 count_slice(int region, int cluster, Found *found, double *counts)
 {
-	const int64_t end = fleet.start + (walked.longest + 1) * fleet.interval;
 	char		statement[1024];
 	PGresult   *result;
 
 	snprintf(statement, sizeof(statement),
 			 "SELECT labels->>'instance', value FROM tsdb.promql('sum by (instance) (count_over_time("
 			 "{job=\"node\",instance=~\"host-[0-9]+[.]%s[.].*\",cluster=\"cluster-%d\"}[%lldms]))', to_timestamp(%lld / 1000.0))",
-			 host_region(region), cluster, (long long) (end - fleet.start + fleet.interval), (long long) end);
+			 host_region(region), cluster, (long long) (time_behind() - time_before()), (long long) time_behind());
 	result = query(statement);
 	for (int row = 0; row < PQntuples(result); row++)
 	{
@@ -171,7 +185,8 @@ compare_some(long exact_hosts, Found *found)
 static void
 compare_host(long number, Found *found)
 {
-	const long	n = steps_of(number);
+	long		first;
+	const long	n = steps_of(number, &first);
 	int64_t    *times = calloc((size_t) n + 1, sizeof(int64_t));
 	double	   *values = calloc((size_t) (n + 1) * (size_t) fleet.series, sizeof(double));
 	Host		host;
@@ -179,18 +194,21 @@ compare_host(long number, Found *found)
 	PGresult   *result;
 
 	host_build(&host, number);
-	for (long step = 0; step < n; step++)
+	for (long step = host.first_step; step < first + n; step++)
 	{
-		times[step] = host_scrape(&host, host.first_step + step);
+		int64_t		t = host_scrape(&host, step);
+
+		if (step < first)
+			continue;
+		times[step - first] = t;
 		for (int i = 0; i < fleet.series; i++)
-			values[i * n + step] = host.series[i].value;
+			values[i * n + step - first] = host.series[i].value;
 	}
 	snprintf(statement, sizeof(statement),
 			 "SELECT (SELECT string_agg(key || '=' || value, ',' ORDER BY key COLLATE \"C\") FROM jsonb_each_text(labels)),"
 			 " array_agg((extract(epoch FROM ts) * 1000)::int8 ORDER BY ts), array_agg(value ORDER BY ts), count(*)"
 			 " FROM tsdb.samples('{instance=~\"host-%06ld[.].*\"}', to_timestamp(%lld / 1000.0), to_timestamp(%lld / 1000.0))"
-			 " GROUP BY labels", number, (long long) (fleet.start - fleet.interval),
-			 (long long) (fleet.start + (walked.longest + 2) * fleet.interval));
+			 " GROUP BY labels", number, (long long) time_before(), (long long) time_behind());
 	result = query(statement);
 	for (int i = 0; i < fleet.series; i++)
 		compare_series(result, &host.series[i], times, values + i * n, n, found);

@@ -129,12 +129,12 @@ report_hosts(Sender *sender, Host *own, long n, long step)
 	return n;
 }
 
-/* How many steps each host has walked: all of them are acknowledged. */
+/* From which step and until which each host has reported: all of that is acknowledged. */
 static void
 write_log(const Host *own, long n, long step, long reported)
 {
 	for (long i = 0; i < n && log_file != NULL; i++)
-		fprintf(log_file, "%ld %ld\n", own[i].number, i < reported ? step + sender_options.run : step);
+		fprintf(log_file, "%ld %ld %ld\n", own[i].number, skip, i < reported ? step + sender_options.run : step);
 }
 
 static void *

@@ -24,7 +24,8 @@ more_conf=${BENCH_CONF:-}
 # With instead=exec before it, in the background, $! is the program itself.
 fleet() {
     PGUSER=fleet ${instead:-} "$top/bench/fleet" --conninfo "${writers_conninfo:-}" ${writers_url:+--url "$writers_url"} \
-        --hosts "$hosts" --series "$series" --interval "$interval" --start "$start" --connections "$connections" --batch "$batch" "$@"
+        --hosts "$hosts" --series "$series" --interval "$interval" --start "$start" \
+        --connections "$connections" --batch "$batch" "$@"
 }
 
 # start_large_server SETTINGS: with room for all series.
@@ -36,8 +37,15 @@ checkpoint_timeout = 5min
 $1
 $more_conf"
     start_server ""
-    trap 'kill $(jobs -p) 2>/dev/null || true; stop_server' EXIT
+    trap stop_all EXIT
     sql "CREATE ROLE fleet SUPERUSER LOGIN; CREATE ROLE dashboard SUPERUSER LOGIN; CREATE ROLE watch SUPERUSER LOGIN"
+}
+
+# stop_all: what runs beside the server, then the server; it may have been killed.
+stop_all() {
+    kill $(jobs -p) 2>/dev/null || true
+    [ ! -d "$data/standby" ] || as_user "$bindir/pg_ctl" -s -D "$data/standby/data" -m immediate stop || true
+    stop_server 2>/dev/null
 }
 
 # write_through_gateway: from now on the fleet does, which the launcher starts.

@@ -8,9 +8,10 @@ pgtsdb.compaction_merge_window = 4min
 pgtsdb.compaction_delay = 5s
 pgtsdb.compaction_interval = 2s"
 
-# start_fleet: in the background, until stop_fleet.  It goes on where the first scrape ended, so that its log speaks of all samples.
+# start_fleet: in the background, until stop_fleet.
 start_fleet() {
-    instead=exec fleet --speed 1 --began "$began" --skip 1 --steps 1000000 --retry --log "$data/fleet.log" \
+    local skip; skip=$(next_step 1)
+    instead=exec fleet --speed 1 --began "$began" --skip "$skip" --steps 1000000 --retry --log "$data/fleet.log" \
         > "$data/fleet.out" 2> "$data/fleet.err" &
     fleet_pid=$!
 }
@@ -93,7 +94,7 @@ check_samples() {
 }
 
 run_standby() {
-    local answer standby
+    local answer
     interval=${INTERVAL:-10000}
     start_large_server "$crash_settings"
     standby=$data/standby
@@ -113,10 +114,9 @@ run_standby() {
     postmaster=$(head -1 "$standby/data/postmaster.pid")
     export PGHOST=$standby
     finish_crash "$standby/log"
-    as_user "$bindir/pg_ctl" -s -D "$standby/data" -m immediate stop
 }
 
-# start_standby FOLDER: a synchronous one, of the server that runs.
+# start_standby FOLDER: a synchronous one, of the server that runs.  The end of the script stops it.
 start_standby() {
     mkdir "$1"
     give_to_user "$1"

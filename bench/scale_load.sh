@@ -82,10 +82,10 @@ first_scrape() {
     say "first scrape: $(fleet --steps 1)"
 }
 
-# next_step SPEED: the first step that is still to come, with some seconds to build the fleet.
+# next_step SPEED: the first step that is still to come, with some seconds to build the fleet; never the second one.
 next_step() {
     awk -v now="$(date +%s.%N)" -v b="$began" -v i="$interval" -v x="$1" -v n="$n_series" 'BEGIN {
-        s = (now + 3 + n / 2e5 - b) * x * 1000 / i; printf "%d\n", s + 1 }'
+        s = (now + 3 + n / 2e5 - b) * x * 1000 / i; printf "%d\n", (s > 1 ? s + 1 : 2) }'
 }
 
 # run_at_pace SPEED STEPS: the fleet, queries and a watch for so many steps.
