@@ -80,5 +80,5 @@ print_sizes() {
 
 case ${1:-} in
     series | steady | bloat | crash | standby) "run_$1" ;;
-    *) sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 1 ;;
+    *) sed -n '2,/^set/{/^set/!s/^# \{0,1\}//p}' "$0"; exit 1 ;;
 esac

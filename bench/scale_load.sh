@@ -111,6 +111,7 @@ report_pace() {
     print_cpu "$n"
     awk -v w=$(($(wal_position) - $1)) -v n="$n" 'BEGIN { printf "WAL %.2f B/sample\n", w / n }'
     print_memory
+    print_lag $((window * 60))
     print_watch "$report_every"
     sql "SELECT concat_ws(' ', worker || ':', units_done, 'units,', errors, 'errors', last_error) FROM tsdb.worker_status
           WHERE worker = 'compactor'"

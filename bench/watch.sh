@@ -115,6 +115,12 @@ print_memory() {
         printf "memory: anonymous pages %d MB at most, %d MB on average; shared %d MB\n", a, sum / NR, s }' "$data/memory"
 }
 
+# print_lag SECONDS: beside the length of a window.
+print_lag() {
+    awk -v w="$1" 'NF >= 10 && $9 > lag { lag = $9 } END { printf "compaction lag: %d s at most, %.2f windows\n", lag, lag / w }' \
+        "$data/watch"
+}
+
 # print_watch SECONDS: the last sample of each stretch of time, and the largest head and lag in it.
 print_watch() {
     awk -v names="$watch_columns" -v width="$1" '
