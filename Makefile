@@ -19,8 +19,9 @@ EXTRA_CLEAN = build pgtsdb_scraper.so pgtsdb-gateway $(SCRAPER_OBJS) $(GATEWAY_O
 
 WARNINGS = -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare -Wno-missing-field-initializers
 PG_CPPFLAGS = -I$(CURDIR)/src -MMD -MP
-PG_CFLAGS = -std=gnu11 $(WARNINGS) -ffp-contract=off
-SHLIB_LINK = -lsnappy -lpcre2-8
+# Calls within the library are calls, and may be inlined: nobody puts another function of the same name before ours.
+PG_CFLAGS = -std=gnu11 $(WARNINGS) -ffp-contract=off -fno-semantic-interposition
+SHLIB_LINK = -lsnappy -lpcre2-8 -Wl,-Bsymbolic-functions
 
 # No bitcode: nothing here is small enough for the JIT to inline, and clang would be needed to build.
 override with_llvm := no

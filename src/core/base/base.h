@@ -231,7 +231,22 @@ tsdb_reader_left(const TsdbReader *reader)
 }
 
 extern uint64_t tsdb_read_varint_slow(TsdbReader *reader);
-extern const uint8_t *tsdb_read_bytes(TsdbReader *reader, uint64_t len);	/* NULL when short */
+
+/* The next len bytes, NULL when there are less. */
+static inline const uint8_t *
+tsdb_read_bytes(TsdbReader *reader, uint64_t len)
+{
+	const uint8_t *bytes = reader->cursor;
+
+	if (tsdb_unlikely(len > tsdb_reader_left(reader)))
+	{
+		reader->failed = true;
+		reader->cursor = reader->end;
+		return NULL;
+	}
+	reader->cursor += len;
+	return bytes;
+}
 
 /* LEB128 of at most 10 bytes (protobuf varint). */
 static inline uint64_t

@@ -113,21 +113,6 @@ tsdb_read_varint_slow(TsdbReader *reader)
 	return 0;
 }
 
-const uint8_t *
-tsdb_read_bytes(TsdbReader *reader, uint64_t len)
-{
-	const uint8_t *bytes = reader->cursor;
-
-	if (len > tsdb_reader_left(reader))
-	{
-		reader->failed = true;
-		reader->cursor = reader->end;
-		return NULL;
-	}
-	reader->cursor += len;
-	return bytes;
-}
-
 int
 tsdb_str_compare(TsdbStr a, TsdbStr b)
 {

@@ -6,6 +6,7 @@
 #define TSDB_PROTOBUF_H
 
 #include "core/base/base.h"
+#include "core/chunk/bytes.h"
 
 enum
 {
@@ -38,12 +39,8 @@ static inline uint64_t
 tsdb_pb_fixed64(TsdbReader *reader)
 {
 	const uint8_t *bytes = tsdb_read_bytes(reader, 8);
-	uint64_t	value = 0;
 
-	if (bytes != NULL)
-		for (int i = 7; i >= 0; i--)
-			value = value << 8 | bytes[i];
-	return value;
+	return bytes == NULL ? 0 : tsdb_load64(bytes);
 }
 
 static inline void

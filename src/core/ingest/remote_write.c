@@ -130,6 +130,18 @@ tsdb_write_sample(TsdbWriteWalker *walker, TsdbReader message)
 }
 
 /*
+ * The end of the run of label fields that begins here, as far as they are short, as nearly all are.  What is behind it, and
+ * whatever is wrong, is for the general walk.
+ */
+static const uint8_t *
+short_labels(const uint8_t *field, const uint8_t *end)
+{
+	while (end - field >= 2 && field[0] == TAG(1, WIRE_BYTES) && field[1] < 0x80 && field[1] <= end - field - 2)
+		field += 2 + field[1];
+	return field;
+}
+
+/*
  * Label fields come in one run from every known sender; protobuf allows them
  * anywhere, and then they are copied together, into a buffer that grows.
  */
@@ -159,13 +171,16 @@ walk_series(TsdbWriteWalker *walker, TsdbReader message)
 {
 	TsdbWriteEntry  *entry;
 	TsdbBuffer	joined = {0};
-	const uint8_t *field = message.cursor;
+	const uint8_t *field = short_labels(message.cursor, message.end);
 	uint64_t	tag;
 
 	if (walker->n_entries == walker->entries_room)
 		walker->entries = tsdb_write_room(walker->arena, walker->entries, &walker->entries_room, sizeof(TsdbWriteEntry));
 	entry = &walker->entries[walker->n_entries++];
 	*entry = (TsdbWriteEntry){.series = {.raw = {"", 0}, .labels = tsdb_write_labels}, .first_sample = walker->n_samples};
+	if (field > message.cursor)
+		entry->series.raw = (TsdbStr){(const char *) message.cursor, (size_t) (field - message.cursor)};
+	message.cursor = field;
 	while (tsdb_pb_next(&message, &tag))
 	{
 		if (tag == TAG(1, WIRE_BYTES))
