@@ -142,6 +142,8 @@ START_TEST(random_lists_combine_as_sets_do)
 		}
 		with = list_of(&b);
 		list = list_of(&a);
+		ck_assert_uint_eq(tsdb_postings_count_common(&list, &with), both.n);
+		ck_assert_uint_eq(tsdb_postings_count_common(&with, &list), both.n);
 		tsdb_postings_intersect(&list, &with);
 		check_list(&list, &both);
 		list = list_of(&a);

@@ -121,6 +121,21 @@ tsdb_postings_intersect(TsdbPostings *list, const TsdbPostings *with)
 	list->n = kept;
 }
 
+uint64_t
+tsdb_postings_count_common(const TsdbPostings *list, const TsdbPostings *with)
+{
+	uint64_t	count = 0;
+	size_t		other = 0;
+
+	for (size_t at = 0; at < list->n && other < with->n; at++)
+	{
+		other = find_word(with, other, list->words[at].high);
+		if (other < with->n && with->words[other].high == list->words[at].high)
+			count += (uint64_t) __builtin_popcountll(list->words[at].bits & with->words[other].bits);
+	}
+	return count;
+}
+
 void
 tsdb_postings_subtract(TsdbPostings *list, const TsdbPostings *what)
 {

@@ -54,6 +54,8 @@ extern void tsdb_postings_init(TsdbPostings *list, TsdbArena *arena);
 /* Cheap in ascending order. */
 extern void tsdb_postings_add(TsdbPostings *list, uint64_t number);
 extern uint64_t tsdb_postings_count(const TsdbPostings *list);
+/* How many numbers are in both. */
+extern uint64_t tsdb_postings_count_common(const TsdbPostings *list, const TsdbPostings *with);
 extern bool tsdb_postings_contain(const TsdbPostings *list, uint64_t number);
 
 /* Both change `list` only.  Lists must be settled. */

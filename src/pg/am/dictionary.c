@@ -3,14 +3,14 @@
  *		Label names, label values and how many rows have them, out of the entries alone.
  *
  * What a walk does not need it steps over by a search for what comes behind: the values of a
- * name, and the further entries of a long list.  A row that is just being moved from the pending ones to the
- * tree is counted in both.
+ * name, and the further entries of a long list.
  */
 #include "postgres.h"
 
 #include "fmgr.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
@@ -26,81 +26,47 @@ typedef struct Walk
 	const LabelIndexAddition *end;
 	LabelIndexKey prefix;		/* of all keys of the walk */
 	LabelIndexKey key;			/* the one at hand */
+	PgtsdbLabelVisitor visit;
+	void	   *context;
 } Walk;
 
-static void start_walk(Walk *walk, Relation index, const LabelIndexAddition *pending, size_t n_pending);
 static void seek_walk(Walk *walk, LabelIndexPlace place);
-static bool next_key(Walk *walk, bool count, int64 *rows);
+static bool next_key(Walk *walk);
+static PgtsdbLabelStep visit_key(Walk *walk);
+static PgtsdbLabelStep visit_rows(Walk *walk, PgtsdbLabelEntry *entry);
+static void pass_name(Walk *walk, int32 part, TsdbStr name);
 static bool has_prefix(const Walk *walk, TsdbStr key);
+static bool is_at_key(const Walk *walk);
 
 void
-pgtsdb_label_index_visit_names(Relation index, int32 part, bool count, PgtsdbLabelVisitor visit, void *context)
-{
-	Walk	   *names = palloc_object(Walk);
-	Walk	   *values = palloc_object(Walk);
-	size_t		n_pending;
-	LabelIndexAddition *pending = pgtsdb_am_pending_keys(index, &n_pending);
-	PgtsdbLabelCount name = {0};
-	int64		rows;
-	bool		more = true;
-
-	pgtsdb_am_key_prefix(&names->prefix, part, TSDB_STR(""));
-	names->prefix.len--;		/* not only the empty name, but behind it */
-	start_walk(names, index, pending, n_pending);
-	do
-	{
-		LabelIndexKey behind;
-
-		/* its keys go on with a zero byte, and no name has one: names that begin with it come later */
-		pgtsdb_am_key_prefix(&behind, part, name.text);
-		behind.data[behind.len - 1] = '\1';
-		seek_walk(names, (LabelIndexPlace) {{behind.data, behind.len}, 0});
-		if (!next_key(names, false, &rows))
-			break;
-		name = (PgtsdbLabelCount) {.text = pgtsdb_am_key_label((TsdbStr) {names->key.data, names->key.len}).name};
-		name.cut = pgtsdb_am_is_cut(name.text);
-		if (count)
-		{
-			pgtsdb_am_key_prefix(&values->prefix, part, name.text);
-			start_walk(values, index, pending, n_pending);
-			seek_walk(values, (LabelIndexPlace) {{values->prefix.data, values->prefix.len}, 0});
-			for (; next_key(values, true, &rows); name.values++)
-				name.rows += rows;
-		}
-		more = visit(context, &name);
-	} while (more);
-}
-
-void
-pgtsdb_label_index_visit_values(Relation index, int32 part, TsdbStr name, bool count, PgtsdbLabelVisitor visit, void *context)
+pgtsdb_label_index_walk(Relation index, int32 part, TsdbStr name, PgtsdbLabelVisitor visit, void *context)
 {
 	Walk	   *walk = palloc_object(Walk);
+	PgtsdbLabelStep step = PGTSDB_NEXT_VALUE;
 	size_t		n_pending;
-	LabelIndexAddition *pending = pgtsdb_am_pending_keys(index, &n_pending);
-	int64		rows;
-	bool		more = true;
 
-	pgtsdb_am_key_prefix(&walk->prefix, part, name);
-	start_walk(walk, index, pending, n_pending);
-	seek_walk(walk, (LabelIndexPlace) {{walk->prefix.data, walk->prefix.len}, 0});
-	while (more && next_key(walk, count, &rows))
-	{
-		PgtsdbLabelCount value = {
-			.text = {walk->key.data + walk->prefix.len, walk->key.len - walk->prefix.len}, .values = 1, .rows = rows
-		};
-
-		value.cut = pgtsdb_am_is_cut(value.text);
-		more = visit(context, &value);
-	}
-}
-
-static void
-start_walk(Walk *walk, Relation index, const LabelIndexAddition *pending, size_t n_pending)
-{
 	walk->index = index;
 	walk->cursor = palloc_object(LabelIndexCursor);
-	walk->pending = pending;
-	walk->end = pending + n_pending;
+	walk->visit = visit;
+	walk->context = context;
+	walk->pending = pgtsdb_am_pending_keys(index, &n_pending);
+	walk->end = walk->pending + n_pending;
+	pgtsdb_am_key_prefix(&walk->prefix, part, name);
+	if (name.len == 0)
+	{
+		walk->prefix.len--;		/* not only the empty name, but behind it */
+		pass_name(walk, part, name);
+	}
+	else
+		seek_walk(walk, (LabelIndexPlace) {{walk->prefix.data, walk->prefix.len}, 0});
+	while (step != PGTSDB_NO_MORE && next_key(walk))
+	{
+		step = visit_key(walk);
+		if (step == PGTSDB_NEXT_NAME && name.len > 0)
+			break;
+		if (step == PGTSDB_NEXT_NAME)
+			pass_name(walk, part, pgtsdb_am_key_label((TsdbStr) {walk->key.data, walk->key.len}).name);
+	}
 }
 
 static void
@@ -112,45 +78,112 @@ seek_walk(Walk *walk, LabelIndexPlace place)
 		walk->pending++;
 }
 
-/* The next key with the prefix; its rows when they are to be counted, 0 when not. */
-static bool
-next_key(Walk *walk, bool count, int64 *rows)
+/* Its keys go on with a zero byte, and no name has one: names that begin with it come later. */
+static void
+pass_name(Walk *walk, int32 part, TsdbStr name)
 {
-	const LabelIndexEntry *entry = walk->entry;
-	bool		in_tree = entry != NULL && has_prefix(walk, (TsdbStr) {entry->key, entry->key_len});
-	bool		is_pending = walk->pending < walk->end && has_prefix(walk, walk->pending->key);
-	int			order;
-	TsdbStr		key;
+	LabelIndexKey behind;
 
-	if (!in_tree && !is_pending)
+	pgtsdb_am_key_prefix(&behind, part, name);
+	behind.data[behind.len - 1] = '\1';
+	seek_walk(walk, (LabelIndexPlace) {{behind.data, behind.len}, 0});
+}
+
+/* The next key with the prefix, of the tree or of pending rows. */
+static bool
+next_key(Walk *walk)
+{
+	TsdbStr		key = {NULL, 0};
+
+	if (walk->entry != NULL)
+		key = (TsdbStr) {walk->entry->key, walk->entry->key_len};
+	if (walk->pending < walk->end && (walk->entry == NULL || tsdb_str_compare(walk->pending->key, key) < 0))
+		key = walk->pending->key;
+	if (key.data == NULL || !has_prefix(walk, key))
 		return false;
-	order = !in_tree ? 1 : !is_pending ? -1 : tsdb_str_compare((TsdbStr) {entry->key, entry->key_len}, walk->pending->key);
-	key = order <= 0 ? (TsdbStr) {entry->key, entry->key_len} : walk->pending->key;
 	memcpy(walk->key.data, key.data, key.len);
 	walk->key.len = key.len;
-	key.data = walk->key.data;
-	*rows = 0;
-	if (order >= 0)
-	{
-		*rows += count ? (int64) tsdb_postings_count(&walk->pending->rows) : 0;
-		walk->pending++;
-	}
-	for (int i = 0; order <= 0 && walk->entry != NULL && tsdb_str_equal((TsdbStr) {walk->entry->key, walk->entry->key_len}, key); i++)
-	{
-		if (count)
-			*rows += pgtsdb_am_count(walk->index, walk->cursor->block, walk->entry);
-		else if (i > 0)
-			/* the list goes on: to its end, which no row has */
-			pgtsdb_am_seek(walk->cursor, walk->index, (LabelIndexPlace) {key, PG_UINT64_MAX});
-		walk->entry = pgtsdb_am_next(walk->cursor);
-	}
 	return true;
+}
+
+/* Shows the rows of the key as far as they are wanted, and goes behind it. */
+static PgtsdbLabelStep
+visit_key(Walk *walk)
+{
+	TsdbStr		key = {walk->key.data, walk->key.len};
+	TsdbLabel	label = pgtsdb_am_key_label(key);
+	PgtsdbLabelEntry shown = {
+		.label = label, .name_is_cut = pgtsdb_am_is_cut(label.name), .value_is_cut = pgtsdb_am_is_cut(label.value), .first = true
+	};
+	const TsdbPostings *pending = NULL;
+	PgtsdbLabelStep step = PGTSDB_NEXT_ROWS;
+	TsdbPostingsWord words[LABEL_INDEX_MAX_WORDS];
+
+	if (walk->pending < walk->end && tsdb_str_equal(walk->pending->key, key))
+	{
+		pending = &walk->pending++->rows;
+		shown.rows = (TsdbPostings) {
+			.words = palloc_array(TsdbPostingsWord, pending->n), .n = pending->n, .capacity = pending->n
+		};
+		memcpy(shown.rows.words, pending->words, pending->n * sizeof(TsdbPostingsWord));
+		step = visit_rows(walk, &shown);
+	}
+	for (int passed = 0; is_at_key(walk); walk->entry = pgtsdb_am_next(walk->cursor))
+	{
+		if (step != PGTSDB_NEXT_ROWS)
+		{
+			/* the list goes on: to its end, which no row has */
+			if (passed++ > 0)
+				pgtsdb_am_seek(walk->cursor, walk->index, (LabelIndexPlace) {key, PG_UINT64_MAX});
+			continue;
+		}
+		shown.rows = (TsdbPostings) {
+			.words = words, .n = pgtsdb_am_words(walk->index, walk->cursor->block, walk->entry, words), .capacity = lengthof(words)
+		};
+		/* those that are just being moved */
+		if (pending != NULL)
+			tsdb_postings_subtract(&shown.rows, pending);
+		step = visit_rows(walk, &shown);
+	}
+	return step;
+}
+
+static PgtsdbLabelStep
+visit_rows(Walk *walk, PgtsdbLabelEntry *entry)
+{
+	PgtsdbLabelStep step = PGTSDB_NEXT_ROWS;
+
+	CHECK_FOR_INTERRUPTS();
+	if (entry->rows.n > 0)
+	{
+		step = walk->visit(walk->context, entry);
+		entry->first = false;
+	}
+	return step;
 }
 
 static bool
 has_prefix(const Walk *walk, TsdbStr key)
 {
 	return key.len >= walk->prefix.len && memcmp(key.data, walk->prefix.data, walk->prefix.len) == 0;
+}
+
+static bool
+is_at_key(const Walk *walk)
+{
+	return walk->entry != NULL &&
+		tsdb_str_equal((TsdbStr) {walk->entry->key, walk->entry->key_len}, (TsdbStr) {walk->key.data, walk->key.len});
+}
+
+bool
+pgtsdb_label_index_keeps(TsdbLabel label, TsdbLabel kept)
+{
+	LabelIndexKey key;
+	TsdbLabel	cut;
+
+	pgtsdb_am_make_key(&key, 0, label.name, label.value);
+	cut = pgtsdb_am_key_label((TsdbStr) {key.data, key.len});
+	return tsdb_str_equal(cut.name, kept.name) && tsdb_str_equal(cut.value, kept.value);
 }
 
 /* ---- counting one ---- */
@@ -203,33 +236,59 @@ text_of(TsdbStr text)
 	return CStringGetTextDatum(server);
 }
 
-/* What a cut text was begins like this. */
-static TsdbStr
-shown(const PgtsdbLabelCount *label)
+/* Rows of the result, each when the label behind it comes. */
+typedef struct Counting
 {
-	return label->cut ? pgtsdb_am_uncut(label->text) : label->text;
+	ReturnSetInfo *result;
+	bool		names;			/* count those, else values */
+	TsdbStr		text;			/* name or value at hand, as the index keeps it; empty before the first */
+	char		bytes[LABEL_INDEX_MAX_TEXT];
+	bool		is_cut;
+	int64		n_values;
+	int64		n_rows;
+} Counting;
+
+static void
+put_count(Counting *counting)
+{
+	/* what a cut text was begins like this */
+	Datum		text = text_of(counting->is_cut ? pgtsdb_am_uncut(counting->text) : counting->text);
+	Datum		of_name[] = {text, Int64GetDatum(counting->n_values), Int64GetDatum(counting->n_rows)};
+	Datum		of_value[] = {text, Int64GetDatum(counting->n_rows)};
+	bool		nulls[lengthof(of_name)] = {false};
+
+	tuplestore_putvalues(counting->result->setResult, counting->result->setDesc, counting->names ? of_name : of_value, nulls);
 }
 
-static bool
-put_name(void *context, const PgtsdbLabelCount *name)
+static PgtsdbLabelStep
+count_label(void *context, PgtsdbLabelEntry *entry)
 {
-	ReturnSetInfo *result = context;
-	Datum		values[] = {text_of(shown(name)), Int64GetDatum(name->values), Int64GetDatum(name->rows)};
-	bool		nulls[lengthof(values)] = {false};
+	Counting   *counting = context;
+	TsdbStr		text = counting->names ? entry->label.name : entry->label.value;
 
-	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-	return true;
+	if (entry->first && !tsdb_str_equal(counting->text, text))
+	{
+		if (counting->text.len > 0)
+			put_count(counting);
+		memcpy(counting->bytes, text.data, text.len);
+		counting->text = (TsdbStr) {counting->bytes, text.len};
+		counting->is_cut = counting->names ? entry->name_is_cut : entry->value_is_cut;
+		counting->n_values = 0;
+		counting->n_rows = 0;
+	}
+	counting->n_values += entry->first;
+	counting->n_rows += (int64) tsdb_postings_count(&entry->rows);
+	return PGTSDB_NEXT_ROWS;
 }
 
-static bool
-put_value(void *context, const PgtsdbLabelCount *value)
+static void
+put_counts(Relation index, int32 part, TsdbStr name, ReturnSetInfo *result)
 {
-	ReturnSetInfo *result = context;
-	Datum		values[] = {text_of(shown(value)), Int64GetDatum(value->rows)};
-	bool		nulls[lengthof(values)] = {false};
+	Counting	counting = {.result = result, .names = name.len == 0};
 
-	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-	return true;
+	pgtsdb_label_index_walk(index, part, name, count_label, &counting);
+	if (counting.text.len > 0)
+		put_count(&counting);
 }
 
 /* tsdb.label_index_names(index regclass, part int4) */
@@ -240,7 +299,7 @@ pgtsdb_sql_label_index_names(PG_FUNCTION_ARGS)
 	Relation	index = pgtsdb_am_open_for_caller(PG_GETARG_OID(0));
 
 	InitMaterializedSRF(fcinfo, 0);
-	pgtsdb_label_index_visit_names(index, PG_GETARG_INT32(1), true, put_name, fcinfo->resultinfo);
+	put_counts(index, PG_GETARG_INT32(1), TSDB_STR(""), (ReturnSetInfo *) fcinfo->resultinfo);
 	index_close(index, NoLock);
 	return (Datum) 0;
 }
@@ -258,7 +317,7 @@ pgtsdb_sql_label_index_values(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	/* rows without a name are no values */
 	if (wanted.len > 0)
-		pgtsdb_label_index_visit_values(index, PG_GETARG_INT32(2), wanted, true, put_value, fcinfo->resultinfo);
+		put_counts(index, PG_GETARG_INT32(2), wanted, (ReturnSetInfo *) fcinfo->resultinfo);
 	index_close(index, NoLock);
 	return (Datum) 0;
 }

@@ -56,25 +56,34 @@ extern bool pgtsdb_label_index_tids(Relation index, int32 part, const TsdbMatche
 
 /* ---- the dictionary (dictionary.c) ---- */
 
-/* A text longer than 512 bytes comes cut, with \xff and a hash behind; `cut` tells. */
-typedef struct PgtsdbLabelCount
+/* Rows of one label.  A name or value longer than 512 bytes comes cut, with \xff and a hash behind. */
+typedef struct PgtsdbLabelEntry
 {
-	TsdbStr		text;			/* name, or value */
-	int64		values;			/* of a name */
-	int64		rows;			/* with this value, or with any value of the name */
-	bool		cut;
-} PgtsdbLabelCount;
+	TsdbLabel	label;
+	bool		name_is_cut;
+	bool		value_is_cut;
+	bool		first;			/* of the label; more of its rows may follow */
+	TsdbPostings rows;			/* the visitor's to change, but not to make longer */
+} PgtsdbLabelEntry;
 
-/* Answers false to stop.  The text is there until it returns. */
-typedef bool (*PgtsdbLabelVisitor) (void *context, const PgtsdbLabelCount *label);
+typedef enum PgtsdbLabelStep
+{
+	PGTSDB_NEXT_ROWS,
+	PGTSDB_NEXT_VALUE,			/* further rows of this one are passed over */
+	PGTSDB_NEXT_NAME,
+	PGTSDB_NO_MORE
+} PgtsdbLabelStep;
+
+/* The entry is there until it returns. */
+typedef PgtsdbLabelStep (*PgtsdbLabelVisitor) (void *context, PgtsdbLabelEntry *entry);
 
 /*
- * In ascending order.  Without counting `values` and `rows` stay 0, and large parts of the index are passed over.  Memory is
- * that of the current context, and is not given back.
+ * The labels of a part, or those with this name unless it is empty, in ascending order; every row of a label comes once.  What the
+ * visitor does not want is passed over in large steps.  Memory is that of the current context, and is not given back.
  */
-extern void pgtsdb_label_index_visit_names(Relation index, int32 part, bool count, PgtsdbLabelVisitor visit, void *context);
-extern void pgtsdb_label_index_visit_values(Relation index, int32 part, TsdbStr name, bool count, PgtsdbLabelVisitor visit,
-											void *context);
+extern void pgtsdb_label_index_walk(Relation index, int32 part, TsdbStr name, PgtsdbLabelVisitor visit, void *context);
+/* Whether this is what an index keeps of the label. */
+extern bool pgtsdb_label_index_keeps(TsdbLabel label, TsdbLabel kept);
 /* Rows with this value; with an empty name all rows of the part.  Counting may stop at the limit. */
 extern int64 pgtsdb_label_index_count(Relation index, int32 part, TsdbStr name, TsdbStr value, int64 limit);
 
