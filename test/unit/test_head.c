@@ -101,6 +101,13 @@ check_row(uint64_t *state, const uint8_t *data, size_t len, const TsdbHeadSample
 	ck_assert_int_eq(tsdb_head_read(&row, 0, TSDB_HEAD_MAX_COLUMNS, out, &n_out, &error), TSDB_OK);
 	ck_assert_uint_eq(n_out, n);
 	assert_same(out, samples, n);
+	for (unsigned col = 0, i = 0; col <= samples[n - 1].col + 2u; col++)
+	{
+		bool		there = i < n && samples[i].col == col;
+
+		ck_assert(tsdb_head_has(&row, col) == there);
+		i += there;
+	}
 
 	ck_assert_int_eq(tsdb_head_read(&row, samples[a].col, samples[b].col - samples[a].col + 1u, out, &n_out, &error), TSDB_OK);
 	ck_assert_uint_eq(n_out, b - a + 1);

@@ -310,6 +310,13 @@ walk_read(Walk *walk, TsdbHeadSample *sample, bool *found)
 	return true;
 }
 
+bool
+tsdb_head_has(const TsdbHeadRow *row, unsigned col)
+{
+	return col >= row->first_column && col - row->first_column < row->n_columns &&
+		get_tag(row->tags, col - row->first_column) != TAG_ABSENT;
+}
+
 TsdbStatus
 tsdb_head_read(const TsdbHeadRow *row, unsigned first, unsigned n_cols, TsdbHeadSample *out, size_t *n, TsdbError *error)
 {

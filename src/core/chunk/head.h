@@ -45,6 +45,9 @@ typedef struct TsdbHeadRow
 /* Reads the header.  What is wrong behind it is found by whoever reads on: TSDB_ERR_CORRUPT, never a read out of bounds. */
 extern TsdbStatus tsdb_head_open(TsdbHeadRow *row, const void *data, size_t len, TsdbError *error);
 
+/* Whether there is a sample of the column: by its tag, without a look at values. */
+extern bool tsdb_head_has(const TsdbHeadRow *row, unsigned col);
+
 /* The samples with first <= col < first + n_cols, in order; out has room for min(n_cols, row->n_columns). */
 extern TsdbStatus tsdb_head_read(const TsdbHeadRow *row, unsigned first, unsigned n_cols,
 								 TsdbHeadSample *out, size_t *n, TsdbError *error);

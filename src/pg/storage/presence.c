@@ -4,13 +4,15 @@
  *
  * The catalogue cannot tell: created_at and last_seen are times of writing, and
  * samples may be written long after their time.  Head and chunks can.  A row of head says in its tags
- * which columns it has, a row of chunks in its directory; most series are
- * found in the first row that is looked at, and a group of which all series have been found is
- * not looked at again.  Head comes first and the newest leaf next, since that is where most ranges end.
+ * which columns it has, a row of chunks in its directory.  Most series are found in the first row of their group that is
+ * looked at, and with them their neighbours, which are kept in mind; the search in a group goes on from there when one is
+ * asked for that has not been seen.  Head comes first and the newest leaf next, since that is where most ranges end.
  */
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "nodes/bitmapset.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 #include "core/chunk/chunk.h"
@@ -23,195 +25,248 @@
 #include "pg/storage/schema.h"
 #include "pg/types/types.h"
 
-/* The series of one group that have not been found yet. */
-typedef struct Missing
+/* What is known of a group. */
+typedef struct Known
 {
-	PgtsdbGroup group;			/* its columns, and their numbers in `picked` */
-	size_t	   *places;			/* of each column: which series it is */
-} Missing;
+	int32		group_id;		/* key of the table */
+	bool		all;			/* a row does not decode: who reads it will be told what is wrong */
+	Bitmapset  *columns;		/* that are present */
 
-typedef struct Search
+	/* Where the search goes on; rows of that time are read again. */
+	int			source;			/* 0: head, 1 ... n: leaves, n + 1: there is no more */
+	int64		from;
+} Known;
+
+struct PgtsdbPresence
 {
-	TsdbArena  *arena;
+	MemoryContext context;
+	int32		part;
 	Snapshot	snapshot;
 	int64		t_lo;
 	int64		t_hi;
-	int32		part;
-	Missing    *groups;
-	size_t		n_groups;
-	bool	   *present;		/* of each series */
+	HTAB	   *groups;
+	Known	   *last;			/* group that was asked for */
+	PgtsdbScan *scans;			/* head, and leaves from the newest on; heap is NULL where there is nothing to read */
+	TsdbLeaf   *leaves;			/* of the scans but the first */
+	int			n_leaves;
 	TsdbHeadSample *samples;	/* of one row of head */
+	size_t		n_samples;
 	TsdbChunkReader *reader;
-} Search;
+};
 
-static size_t keep_found(PgtsdbSeries *series, size_t n, Search *search, bool in_chunks);
-static void make_groups(Search *search, const PgtsdbSeries *series, size_t n);
-static void search_head(Search *search);
-static void search_head_row(Search *search, Missing *missing, const PgtsdbScan *scan);
-static void search_chunks(Search *search);
-static void search_leaf(Search *search, const TsdbLeaf *leaf, int64 t_from);
-static void search_chunk(Search *search, Missing *missing, const PgtsdbScan *scan);
-static void forget_found(Search *search, Missing *missing);
+static PgtsdbPresence *open_presence(int32 part, Snapshot snapshot, int64 t_lo, int64 t_hi, bool in_chunks);
+static void open_leaves(PgtsdbPresence *presence);
+static size_t keep_found(PgtsdbPresence *presence, PgtsdbSeries *series, size_t n);
+static Known *known_group(PgtsdbPresence *presence, int32 group_id);
+static bool is_known(const Known *known, int16 col);
+static void start_source(PgtsdbPresence *presence, Known *known, int source);
+static void search_source(PgtsdbPresence *presence, Known *known, int16 col);
+static void note_head_row(PgtsdbPresence *presence, Known *known, const PgtsdbScan *scan);
+static void note_head_samples(PgtsdbPresence *presence, Known *known, const TsdbHeadRow *row, int64 ts);
+static void note_chunk(PgtsdbPresence *presence, Known *known, const PgtsdbScan *scan);
+
+PgtsdbPresence *
+pgtsdb_presence_open(int32 part, Snapshot snapshot, int64 t_lo, int64 t_hi)
+{
+	return open_presence(part, snapshot, t_lo, t_hi, true);
+}
+
+bool
+pgtsdb_is_present(PgtsdbPresence *presence, int32 group_id, int16 col)
+{
+	Known	   *known = known_group(presence, group_id);
+
+	while (!is_known(known, col) && known->source <= presence->n_leaves)
+		search_source(presence, known, col);
+	return is_known(known, col);
+}
+
+void
+pgtsdb_presence_close(PgtsdbPresence *presence)
+{
+	for (int i = 0; i <= presence->n_leaves; i++)
+		if (presence->scans[i].heap != NULL)
+			pgtsdb_scan_close(&presence->scans[i]);
+	MemoryContextDelete(presence->context);
+}
 
 size_t
 pgtsdb_keep_present_series(PgtsdbSeries *series, size_t n, Snapshot snapshot, int64 t_lo, int64 t_hi)
 {
-	Search		search = {.snapshot = snapshot, .t_lo = t_lo, .t_hi = t_hi};
-
-	return t_hi < t_lo ? 0 : keep_found(series, n, &search, true);
+	return n == 0 ? 0 : keep_found(open_presence(series[0].part, snapshot, t_lo, t_hi, true), series, n);
 }
 
 size_t
 pgtsdb_keep_series_in_head(PgtsdbSeries *series, size_t n, Snapshot snapshot)
 {
-	Search		search = {.snapshot = snapshot, .t_lo = PG_INT64_MIN, .t_hi = PG_INT64_MAX};
-
-	return keep_found(series, n, &search, false);
+	return n == 0 ? 0 : keep_found(open_presence(series[0].part, snapshot, PG_INT64_MIN, PG_INT64_MAX, false), series, n);
 }
 
 static size_t
-keep_found(PgtsdbSeries *series, size_t n, Search *search, bool in_chunks)
+keep_found(PgtsdbPresence *presence, PgtsdbSeries *series, size_t n)
 {
-	MemoryContext context;
-	MemoryContext caller;
 	size_t		kept = 0;
 
-	if (n == 0)
-		return 0;
-	context = AllocSetContextCreate(CurrentMemoryContext, "pgtsdb presence", ALLOCSET_DEFAULT_SIZES);
-	caller = MemoryContextSwitchTo(context);
-	search->arena = pgtsdb_arena_create(context, 0, NULL);
-	search->part = series[0].part;
-	search->present = tsdb_alloc0(search->arena, n * sizeof(bool));
-	make_groups(search, series, n);
-	search_head(search);
-	if (in_chunks)
-		search_chunks(search);
 	for (size_t i = 0; i < n; i++)
-		if (search->present[i])
+		if (pgtsdb_is_present(presence, series[i].group_id, series[i].col))
 			series[kept++] = series[i];
-	MemoryContextSwitchTo(caller);
-	MemoryContextDelete(context);
+	pgtsdb_presence_close(presence);
 	return kept;
 }
 
-/* Series come by (group, col). */
-static void
-make_groups(Search *search, const PgtsdbSeries *series, size_t n)
+static PgtsdbPresence *
+open_presence(int32 part, Snapshot snapshot, int64 t_lo, int64 t_hi, bool in_chunks)
 {
-	PgtsdbColumn *columns = tsdb_alloc0(search->arena, n * sizeof(PgtsdbColumn));
-	uint16	   *picked = TSDB_NEW_ARRAY(search->arena, uint16, n);
-	size_t	   *places = TSDB_NEW_ARRAY(search->arena, size_t, n);
-	size_t		longest = 0;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "pgtsdb presence", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	PgtsdbPresence *presence = palloc0_object(PgtsdbPresence);
+	HASHCTL		control = {.keysize = sizeof(int32), .entrysize = sizeof(Known), .hcxt = context};
 
-	search->groups = TSDB_NEW_ARRAY(search->arena, Missing, n);
-	for (size_t i = 0; i < n; i++)
+	*presence = (PgtsdbPresence) {.context = context, .part = part, .snapshot = snapshot, .t_lo = t_lo, .t_hi = t_hi};
+	presence->groups = hash_create("pgtsdb groups", 256, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	presence->reader = tsdb_chunk_reader_make(pgtsdb_arena_create(context, 0, NULL));
+	presence->scans = palloc0_object(PgtsdbScan);
+	/* nothing is in a range that ends before it begins, though a chunk may overlap both of its ends */
+	if (t_lo <= t_hi)
 	{
-		if (i == 0 || series[i].group_id != series[i - 1].group_id)
-			search->groups[search->n_groups++] = (Missing) {
-				.group = {.part = series[i].part, .group_id = series[i].group_id, .columns = &columns[i], .picked = &picked[i]},
-				.places = &places[i]
-			};
-		search->groups[search->n_groups - 1].group.n_columns++;
-		longest = Max(longest, search->groups[search->n_groups - 1].group.n_columns);
-		columns[i].col = series[i].col;
-		picked[i] = series[i].col;
-		places[i] = i;
+		pgtsdb_head_scan_open(&presence->scans[0], tsdb_local_table(TSDB_TABLE_HEAD, part), snapshot, AccessShareLock);
+		if (in_chunks)
+			open_leaves(presence);
 	}
-	search->samples = TSDB_NEW_ARRAY(search->arena, TsdbHeadSample, longest);
-	search->reader = tsdb_chunk_reader_make(search->arena);
+	MemoryContextSwitchTo(caller);
+	return presence;
 }
 
-/* ---- head ---- */
-
+/* That the part is here head has shown already. */
 static void
-search_head(Search *search)
+open_leaves(PgtsdbPresence *presence)
 {
-	PgtsdbScan	scan;
+	List	   *leaves;
 
-	if (!pgtsdb_head_scan_open(&scan, tsdb_local_table(TSDB_TABLE_HEAD, search->part), search->snapshot, AccessShareLock))
+	if (!tsdb_local_relations(TSDB_TABLE_CHUNKS, presence->part, pgtsdb_chunks_from(presence->t_lo), presence->t_hi, &leaves))
 		return;
-	for (size_t i = 0; i < search->n_groups; i++)
+	presence->scans = repalloc_array(presence->scans, PgtsdbScan, 1 + list_length(leaves));
+	presence->leaves = palloc_array(TsdbLeaf, list_length(leaves));
+	for (int i = list_length(leaves) - 1; i >= 0; i--)
 	{
-		Missing    *missing = &search->groups[i];
+		const TsdbLeaf *leaf = list_nth(leaves, i);
+		PgtsdbScan *scan = &presence->scans[1 + presence->n_leaves];
 
-		pgtsdb_head_scan_start(&scan, &missing->group, pgtsdb_head_from(search->t_lo), search->t_hi);
-		while (missing->group.n_columns > 0 && pgtsdb_scan_next(&scan))
-			search_head_row(search, missing, &scan);
+		memset(scan, 0, sizeof(*scan));
+		if (pgtsdb_chunk_scan_open(scan, leaf, presence->snapshot, AccessShareLock))
+			presence->leaves[presence->n_leaves++] = *leaf;
 	}
-	pgtsdb_scan_close(&scan);
+	list_free_deep(leaves);
 }
 
-/* A row that does not decode has everything: who reads it will be told what is wrong. */
+/* ---- groups ---- */
+
+static Known *
+known_group(PgtsdbPresence *presence, int32 group_id)
+{
+	bool		found;
+
+	/* most questions are about neighbours */
+	if (presence->last != NULL && presence->last->group_id == group_id)
+		return presence->last;
+	presence->last = hash_search(presence->groups, &group_id, HASH_ENTER, &found);
+	if (!found)
+	{
+		presence->last->all = false;
+		presence->last->columns = NULL;
+		start_source(presence, presence->last, 0);
+	}
+	return presence->last;
+}
+
+static bool
+is_known(const Known *known, int16 col)
+{
+	return known->all || bms_is_member(col, known->columns);
+}
+
 static void
-search_head_row(Search *search, Missing *missing, const PgtsdbScan *scan)
+start_source(PgtsdbPresence *presence, Known *known, int source)
+{
+	known->source = source;
+	known->from = source == 0 ? pgtsdb_head_from(presence->t_lo) : pgtsdb_chunks_from(presence->t_lo);
+}
+
+/* Notes what the rows of the group have until one of them has the column; behind the last the next source begins. */
+static void
+search_source(PgtsdbPresence *presence, Known *known, int16 col)
+{
+	PgtsdbScan *scan = &presence->scans[known->source];
+	PgtsdbGroup group = {.part = presence->part, .group_id = known->group_id};
+	MemoryContext caller = MemoryContextSwitchTo(presence->context);
+	bool		in_head = known->source == 0;
+
+	CHECK_FOR_INTERRUPTS();
+	if (scan->heap != NULL && in_head)
+		pgtsdb_head_scan_start(scan, &group, known->from, presence->t_hi);
+	else if (scan->heap != NULL)
+		pgtsdb_chunk_scan_start(scan, &presence->leaves[known->source - 1], &group, known->from, presence->t_hi);
+	while (scan->heap != NULL && !is_known(known, col) && pgtsdb_scan_next(scan))
+	{
+		if (in_head)
+			note_head_row(presence, known, scan);
+		else
+			note_chunk(presence, known, scan);
+		known->from = DatumGetInt64(pgtsdb_scan_value(scan, in_head ? PGTSDB_HEAD_TS : PGTSDB_CHUNKS_T_MIN));
+	}
+	if (!is_known(known, col))
+		start_source(presence, known, known->source + 1);
+	MemoryContextSwitchTo(caller);
+}
+
+static void
+note_head_row(PgtsdbPresence *presence, Known *known, const PgtsdbScan *scan)
 {
 	Datum		datum = pgtsdb_scan_value(scan, PGTSDB_HEAD_VALUES);
 	int64		ts = DatumGetInt64(pgtsdb_scan_value(scan, PGTSDB_HEAD_TS));
 	struct varlena *data = PG_DETOAST_DATUM_PACKED(datum);
-	PgtsdbGroup *group = &missing->group;
 	TsdbHeadRow row;
 	TsdbError	error;
-	size_t		n = 0;
-	int			column = 0;
-	bool		readable;
 
-	readable = tsdb_head_open(&row, VARDATA_ANY(data), VARSIZE_ANY_EXHDR(data), &error) == TSDB_OK &&
-		tsdb_head_pick(&row, group->picked, group->n_columns, search->samples, &n, &error) == TSDB_OK;
-	for (size_t i = 0; readable && i < n; i++)
+	if (tsdb_head_open(&row, VARDATA_ANY(data), VARSIZE_ANY_EXHDR(data), &error) != TSDB_OK)
+		known->all = true;
+	else if (row.has_dt)
+		note_head_samples(presence, known, &row, ts);
+	else if (ts >= presence->t_lo && ts <= presence->t_hi)
 	{
-		int64		t = ts + search->samples[i].dt;
-
-		while (group->columns[column].col < search->samples[i].col)
-			column++;
-		if (t >= search->t_lo && t <= search->t_hi)
-			search->present[missing->places[column]] = true;
+		for (unsigned i = 0; i < row.n_columns; i++)
+			if (tsdb_head_has(&row, row.first_column + i))
+				known->columns = bms_add_member(known->columns, (int) (row.first_column + i));
 	}
-	for (column = 0; !readable && column < group->n_columns; column++)
-		search->present[missing->places[column]] = true;
 	if ((Pointer) data != DatumGetPointer(datum))
 		pfree(data);
-	forget_found(search, missing);
 }
 
-/* ---- chunks ---- */
-
+/* Each sample has its own time. */
 static void
-search_chunks(Search *search)
+note_head_samples(PgtsdbPresence *presence, Known *known, const TsdbHeadRow *row, int64 ts)
 {
-	int64		t_from = pgtsdb_chunks_from(search->t_lo);
-	List	   *leaves;
+	TsdbError	error;
+	size_t		n = 0;
 
-	/* that the part is here head has shown already */
-	if (!tsdb_local_relations(TSDB_TABLE_CHUNKS, search->part, t_from, search->t_hi, &leaves))
-		return;
-	for (int i = list_length(leaves) - 1; i >= 0; i--)
-		search_leaf(search, list_nth(leaves, i), t_from);
-}
-
-static void
-search_leaf(Search *search, const TsdbLeaf *leaf, int64 t_from)
-{
-	PgtsdbScan	scan;
-
-	if (!pgtsdb_chunk_scan_open(&scan, leaf, search->snapshot, AccessShareLock))
-		return;
-	for (size_t i = 0; i < search->n_groups; i++)
+	if (row->n_columns > presence->n_samples)
 	{
-		Missing    *missing = &search->groups[i];
-
-		if (missing->group.n_columns == 0)
-			continue;
-		pgtsdb_chunk_scan_start(&scan, leaf, &missing->group, t_from, search->t_hi);
-		while (missing->group.n_columns > 0 && pgtsdb_chunk_scan_next(&scan, &missing->group))
-			search_chunk(search, missing, &scan);
+		presence->n_samples = row->n_columns;
+		presence->samples = palloc_array(TsdbHeadSample, row->n_columns);
 	}
-	pgtsdb_scan_close(&scan);
+	known->all = tsdb_head_read(row, row->first_column, row->n_columns, presence->samples, &n, &error) != TSDB_OK;
+	for (size_t i = 0; !known->all && i < n; i++)
+	{
+		int64		t = ts + presence->samples[i].dt;
+
+		if (t >= presence->t_lo && t <= presence->t_hi)
+			known->columns = bms_add_member(known->columns, presence->samples[i].col);
+	}
 }
 
-/* As with head, what does not decode counts. */
+/* Columns of a chunk that does not decode count too. */
 static void
-search_chunk(Search *search, Missing *missing, const PgtsdbScan *scan)
+note_chunk(PgtsdbPresence *presence, Known *known, const PgtsdbScan *scan)
 {
 	PgtsdbChunkPlace place = pgtsdb_chunk_place(scan);
 	int			n_columns = DatumGetInt16(pgtsdb_scan_value(scan, PGTSDB_CHUNKS_ROW_N));
@@ -220,36 +275,12 @@ search_chunk(Search *search, Missing *missing, const PgtsdbScan *scan)
 	TsdbError	error;
 	bool		opened;
 
-	if (place.t_max < search->t_lo || place.t_min > search->t_hi)
+	if (place.t_max < presence->t_lo || place.t_min > presence->t_hi)
 		return;
 	data = pgtsdb_datum_chunk(pgtsdb_scan_value(scan, PGTSDB_CHUNKS_DATA), &len);
-	opened = tsdb_chunk_open(search->reader, data, len, place.t_min, &error) == TSDB_OK &&
-		tsdb_chunk_n_columns(search->reader) == n_columns;
-	for (int i = 0; i < missing->group.n_columns; i++)
-	{
-		int			column = missing->group.columns[i].col - place.col;
-
-		if (column >= 0 && column < n_columns && (!opened || tsdb_chunk_has_samples(search->reader, column)))
-			search->present[missing->places[i]] = true;
-	}
-	forget_found(search, missing);
-}
-
-/* ---- both ---- */
-
-static void
-forget_found(Search *search, Missing *missing)
-{
-	PgtsdbGroup *group = &missing->group;
-	int			left = 0;
-
-	for (int i = 0; i < group->n_columns; i++)
-	{
-		if (search->present[missing->places[i]])
-			continue;
-		group->columns[left] = group->columns[i];
-		group->picked[left] = group->picked[i];
-		missing->places[left++] = missing->places[i];
-	}
-	group->n_columns = left;
+	opened = tsdb_chunk_open(presence->reader, data, len, place.t_min, &error) == TSDB_OK &&
+		tsdb_chunk_n_columns(presence->reader) == n_columns;
+	for (int i = 0; i < n_columns; i++)
+		if (!opened || tsdb_chunk_has_samples(presence->reader, i))
+			known->columns = bms_add_member(known->columns, place.col + i);
 }
