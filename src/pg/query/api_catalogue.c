@@ -3,7 +3,8 @@
  *		tsdb.api_series(), api_labels(), api_label_values(), api_metadata() and api_status_tsdb(): what there is.
  *
  * A range of time leaves out series that have no samples in it.  That is a matter of chunks, as
- * in Prometheus (presence.c).  Without a range the catalogue alone answers.
+ * in Prometheus (presence.c).  Without a range the catalogue alone answers.  For names and values the label index is asked
+ * first, which mostly knows them without a look at every series (find_labels.c).
  */
 #include "postgres.h"
 
@@ -21,6 +22,7 @@
 #include "pg/mem.h"
 #include "pg/query/api.h"
 #include "pg/query/query.h"
+#include "pg/storage/find_labels.h"
 #include "pg/storage/metadata.h"
 #include "pg/storage/overview.h"
 #include "pg/storage/presence.h"
@@ -58,18 +60,20 @@ typedef struct FoundSeries
 	size_t		capacity;
 } FoundSeries;
 
-typedef struct FoundValues
+/* Label names, or the values of one. */
+typedef struct FoundLabels
 {
-	TsdbStr		name;
+	TsdbStr		name;			/* empty: names */
 	TsdbStrTable table;
-} FoundValues;
+} FoundLabels;
 
 static Request make_request(FunctionCallInfo fcinfo, int first);
 static bool check_request(PgtsdbAnswer *answer, FunctionCallInfo fcinfo, int first, const char *parameter, Request *request);
 static bool parse_matchers(PgtsdbAnswer *answer, ArrayType *matches, const char *parameter, Request *request);
 static bool visit_series(PgtsdbAnswer *answer, const Request *request, TsdbArena *keep, SeriesVisitor visit, void *context);
-static TsdbStatus visit_set(const Request *request, const MatcherSet *set, TsdbArena *arena, SeriesVisitor visit,
-							void *context, TsdbError *error);
+static bool visit_part(PgtsdbAnswer *answer, const Request *request, const MatcherSet *set, int32 part, TsdbArena *keep,
+					   SeriesVisitor visit, void *context);
+static bool find_labels(PgtsdbAnswer *answer, const Request *request, FoundLabels *found);
 static void collect_series(void *context, const PgtsdbSeries *series, size_t n);
 static void collect_names(void *context, const PgtsdbSeries *series, size_t n);
 static void collect_values(void *context, const PgtsdbSeries *series, size_t n);
@@ -115,14 +119,13 @@ Datum
 pgtsdb_sql_api_labels(PG_FUNCTION_ARGS)
 {
 	Request		request = make_request(fcinfo, 0);
-	TsdbStrTable names;
+	FoundLabels found = {{NULL, 0}};
 	PgtsdbAnswer answer;
 
 	pgtsdb_answer_begin(&answer);
-	tsdb_str_table_init(&names, answer.arena);
-	if (check_request(&answer, fcinfo, 0, NULL, &request) &&
-		visit_series(&answer, &request, NULL, collect_names, &names))
-		answer_strings(&answer, &request, &names);
+	tsdb_str_table_init(&found.table, answer.arena);
+	if (check_request(&answer, fcinfo, 0, NULL, &request) && find_labels(&answer, &request, &found))
+		answer_strings(&answer, &request, &found.table);
 	return pgtsdb_answer_finish(&answer);
 }
 
@@ -131,7 +134,7 @@ Datum
 pgtsdb_sql_api_label_values(PG_FUNCTION_ARGS)
 {
 	Request		request;
-	FoundValues found;
+	FoundLabels found;
 	PgtsdbAnswer answer;
 
 	if (PG_ARGISNULL(0))
@@ -142,8 +145,7 @@ pgtsdb_sql_api_label_values(PG_FUNCTION_ARGS)
 	found.name = tsdb_json_label_name(answer.arena, tsdb_str(text_to_cstring(PG_GETARG_TEXT_PP(0))));
 	if (found.name.len == 0)
 		pgtsdb_answer_bad_data(&answer, NULL, "invalid label name: \"\"");
-	else if (check_request(&answer, fcinfo, 1, NULL, &request) &&
-			 visit_series(&answer, &request, NULL, collect_values, &found))
+	else if (check_request(&answer, fcinfo, 1, NULL, &request) && find_labels(&answer, &request, &found))
 		answer_strings(&answer, &request, &found.table);
 	return pgtsdb_answer_finish(&answer);
 }
@@ -258,6 +260,16 @@ parse_matchers(PgtsdbAnswer *answer, ArrayType *matches, const char *parameter, 
 
 /* ---- series, names and values ---- */
 
+/* The sets of matchers that a series may satisfy: one without matchers when none is given. */
+static const MatcherSet *
+sets_of(const Request *request, int *n)
+{
+	static const MatcherSet all = {NULL, 0};
+
+	*n = Max(request->n_sets, 1);
+	return request->n_sets > 0 ? request->sets : &all;
+}
+
 /*
  * All series that are asked for, some of them several times.  Their labels live in `keep`; when that is NULL, until
  * the visitor returns.  False when that failed, which is the answer then.
@@ -265,45 +277,59 @@ parse_matchers(PgtsdbAnswer *answer, ArrayType *matches, const char *parameter, 
 static bool
 visit_series(PgtsdbAnswer *answer, const Request *request, TsdbArena *keep, SeriesVisitor visit, void *context)
 {
-	MatcherSet	all = {NULL, 0};
-	const MatcherSet *sets = request->n_sets > 0 ? request->sets : &all;
-	TsdbError	error;
+	int			n_sets;
+	const MatcherSet *sets = sets_of(request, &n_sets);
 
-	for (int i = 0; i < Max(request->n_sets, 1); i++)
-	{
-		MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "pgtsdb selection", ALLOCSET_DEFAULT_SIZES);
-		TsdbArena  *arena = keep != NULL ? keep : pgtsdb_query_arena(scratch);
-
-		if (visit_set(request, &sets[i], arena, visit, context, &error) != TSDB_OK)
-		{
-			pgtsdb_answer_error(answer, NULL, (TsdbStr) {NULL, 0}, &error);
-			return false;
-		}
-		MemoryContextDelete(scratch);
-	}
+	for (int i = 0; i < n_sets; i++)
+		for (int part = 0; part < request->tenant->n_parts; part++)
+			if (!visit_part(answer, request, &sets[i], request->tenant->parts[part], keep, visit, context))
+				return false;
 	return true;
 }
 
-static TsdbStatus
-visit_set(const Request *request, const MatcherSet *set, TsdbArena *arena, SeriesVisitor visit, void *context,
-		  TsdbError *error)
+static bool
+visit_part(PgtsdbAnswer *answer, const Request *request, const MatcherSet *set, int32 part, TsdbArena *keep,
+		   SeriesVisitor visit, void *context)
 {
-	Snapshot	snapshot = GetActiveSnapshot();
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "pgtsdb selection", ALLOCSET_DEFAULT_SIZES);
+	TsdbArena  *arena = keep != NULL ? keep : pgtsdb_query_arena(scratch);
+	PgtsdbSeries *series;
+	size_t		n;
+	TsdbError	error;
 
-	for (int i = 0; i < request->tenant->n_parts; i++)
+	if (pgtsdb_select_series(part, GetActiveSnapshot(), arena, set->matchers, set->n, &series, &n, &error) != TSDB_OK)
 	{
-		PgtsdbSeries *series;
-		size_t		n;
-		TsdbStatus	status;
-
-		status = pgtsdb_select_series(request->tenant->parts[i], snapshot, arena, set->matchers, set->n, &series, &n, error);
-		if (status != TSDB_OK)
-			return status;
-		if (request->bounded)
-			n = pgtsdb_keep_present_series(series, n, snapshot, request->t_lo, request->t_hi);
-		visit(context, series, n);
+		pgtsdb_answer_error(answer, NULL, (TsdbStr) {NULL, 0}, &error);
+		return false;
 	}
-	return TSDB_OK;
+	if (request->bounded)
+		n = pgtsdb_keep_present_series(series, n, GetActiveSnapshot(), request->t_lo, request->t_hi);
+	visit(context, series, n);
+	MemoryContextDelete(scratch);
+	return true;
+}
+
+/* What the series have that are asked for; as visit_series(). */
+static bool
+find_labels(PgtsdbAnswer *answer, const Request *request, FoundLabels *found)
+{
+	int			n_sets;
+	const MatcherSet *sets = sets_of(request, &n_sets);
+
+	for (int i = 0; i < n_sets; i++)
+		for (int part = 0; part < request->tenant->n_parts; part++)
+		{
+			PgtsdbLabelSearch search = {
+				.part = request->tenant->parts[part], .snapshot = GetActiveSnapshot(), .name = found->name,
+				.matchers = sets[i].matchers, .n_matchers = sets[i].n,
+				.bounded = request->bounded, .t_lo = request->t_lo, .t_hi = request->t_hi, .limit = request->limit
+			};
+
+			if (!pgtsdb_find_labels(&search, &found->table) &&
+				!visit_part(answer, request, &sets[i], search.part, NULL, found->name.len > 0 ? collect_values : collect_names, found))
+				return false;
+		}
+	return true;
 }
 
 static void
@@ -325,18 +351,20 @@ collect_series(void *context, const PgtsdbSeries *series, size_t n)
 static void
 collect_names(void *context, const PgtsdbSeries *series, size_t n)
 {
+	FoundLabels *found = context;
+
 	for (size_t i = 0; i < n; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		for (size_t pair = 0; pair < series[i].labels.n; pair++)
-			tsdb_str_table_add(context, series[i].labels.pairs[pair].name);
+			tsdb_str_table_add(&found->table, series[i].labels.pairs[pair].name);
 	}
 }
 
 static void
 collect_values(void *context, const PgtsdbSeries *series, size_t n)
 {
-	FoundValues *found = context;
+	FoundLabels *found = context;
 
 	for (size_t i = 0; i < n; i++)
 	{
