@@ -38,12 +38,17 @@ tsdb_label_counts_add(TsdbLabelCounts *counts, TsdbLabels labels)
 {
 	counts->n_series++;
 	for (size_t i = 0; i < labels.n; i++)
-	{
-		TsdbStrTable *values = values_of(counts, labels.pairs[i].name);
-		size_t		at = tsdb_str_table_add(values, labels.pairs[i].value);
+		tsdb_label_counts_add_pair(counts, labels.pairs[i], 1);
+}
 
-		counts->n_pairs += values->entries[at].number++ == 0;
-	}
+void
+tsdb_label_counts_add_pair(TsdbLabelCounts *counts, TsdbLabel label, uint64_t n_series)
+{
+	TsdbStrTable *values = values_of(counts, label.name);
+	size_t		at = tsdb_str_table_add(values, label.value);
+
+	counts->n_pairs += values->entries[at].number == 0;
+	values->entries[at].number += n_series;
 }
 
 static TsdbStrTable *

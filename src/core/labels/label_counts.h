@@ -37,6 +37,8 @@ typedef struct TsdbFigure
 
 extern void tsdb_label_counts_init(TsdbLabelCounts *counts, TsdbArena *arena);
 extern void tsdb_label_counts_add(TsdbLabelCounts *counts, TsdbLabels labels);
+/* The same by labels instead of series, which are then the caller's to count: so many more have this one, at least one. */
+extern void tsdb_label_counts_add_pair(TsdbLabelCounts *counts, TsdbLabel label, uint64_t n_series);
 /*
  * The largest, at most `limit` of them, in descending order and those that are equal by name; answers how many.
  * env may be NULL.

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "pg/mem.h"
+#include "pg/storage/count_labels.h"
 #include "pg/storage/decode.h"
 #include "pg/storage/overview.h"
 #include "pg/storage/relations.h"
@@ -12,8 +13,30 @@
 #include "pg/storage/schema.h"
 #include "pg/types/types.h"
 
+static void count_by_rows(int32 part, Snapshot snapshot, TsdbLabelCounts *counts);
+static void add_pair(void *context, TsdbLabel label, const PgtsdbSeriesCount *count);
+
 void
 pgtsdb_count_labels(int32 part, Snapshot snapshot, TsdbLabelCounts *counts)
+{
+	PgtsdbCountOf of = {.part = part, .snapshot = snapshot, .since = PG_INT64_MAX};
+	PgtsdbSeriesCount all;
+
+	if (pgtsdb_count_labels_by_index(&of, add_pair, counts, &all))
+		counts->n_series += all.series;
+	else
+		count_by_rows(part, snapshot, counts);
+}
+
+static void
+add_pair(void *context, TsdbLabel label, const PgtsdbSeriesCount *count)
+{
+	if (count->series > 0)
+		tsdb_label_counts_add_pair(context, label, count->series);
+}
+
+static void
+count_by_rows(int32 part, Snapshot snapshot, TsdbLabelCounts *counts)
 {
 	static const char *const columns[] = {"part", "group_id", "col"};
 	TsdbArena  *arena;

@@ -11,7 +11,7 @@
 
 #include "core/labels/label_counts.h"
 
-/* Adds the series of the part that are not retired.  One pass over its catalogue, without keeping any of it. */
+/* Adds the series of the part that are not retired: by its label index, else in one pass over its catalogue. */
 extern void pgtsdb_count_labels(int32 part, Snapshot snapshot, TsdbLabelCounts *counts);
 
 /* Adds the rows of head of the part, and widens the range by their times, in milliseconds. */

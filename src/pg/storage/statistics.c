@@ -4,13 +4,16 @@
  */
 #include "postgres.h"
 
+#include "access/visibilitymap.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "utils/timestamp.h"
 
 #include "core/base/str_table.h"
 #include "core/chunk/chunk.h"
 #include "pg/errors.h"
 #include "pg/mem.h"
+#include "pg/storage/count_labels.h"
 #include "pg/storage/decode.h"
 #include "pg/storage/reader.h"
 #include "pg/storage/relations.h"
@@ -26,10 +29,11 @@ static bool head_border(PgtsdbScan *scan, int32 part, int32 group_id, bool newes
 /* ---- a part ---- */
 
 static int64
-count_entries(Oid heap, int32 part, Snapshot snapshot)
+count_rows(Oid heap, int32 part, Snapshot snapshot)
 {
 	static const char *const columns[] = {"part", "group_id", "col"};
 	PgtsdbScan	scan;
+	Buffer		map = InvalidBuffer;
 	int64		n = 0;
 
 	if (!pgtsdb_scan_open(&scan, heap, lengthof(columns), columns, snapshot, AccessShareLock))
@@ -37,8 +41,11 @@ count_entries(Oid heap, int32 part, Snapshot snapshot)
 	pgtsdb_scan_clear(&scan);
 	pgtsdb_scan_key_int4(&scan, 1, BTEqualStrategyNumber, part);
 	pgtsdb_scan_start(&scan);
+	/* as an index-only scan: the scan keeps its page of the index pinned, so that VACUUM cannot be past the entry */
 	while (pgtsdb_scan_next_entry(&scan))
-		n++;
+		n += VM_ALL_VISIBLE(scan.heap, ItemPointerGetBlockNumber(&scan.scan->xs_heaptid), &map) || pgtsdb_scan_fetch(&scan);
+	if (BufferIsValid(map))
+		ReleaseBuffer(map);
 	pgtsdb_scan_close(&scan);
 	return n;
 }
@@ -131,7 +138,7 @@ count_chunk(PgtsdbScan *scan, int64 t_min, void *context)
 void
 pgtsdb_part_statistics(int32 part, Snapshot snapshot, PgtsdbPartStatistics *statistics)
 {
-	statistics->series += count_entries(tsdb_local_table(TSDB_TABLE_SERIES, part), part, snapshot);
+	statistics->series += count_rows(tsdb_local_table(TSDB_TABLE_SERIES, part), part, snapshot);
 	add_head(part, snapshot, statistics);
 	visit_chunks(part, snapshot, PG_INT64_MIN, PG_INT64_MAX, count_chunk, statistics);
 }
@@ -319,7 +326,7 @@ typedef struct LabelCounting
 } LabelCounting;
 
 static void
-count_name(LabelCounting *counting, TsdbStr name, TsdbStr value, const PgtsdbLabelCount *one)
+count_name(LabelCounting *counting, TsdbStr name, TsdbStr value, const PgtsdbSeriesCount *one)
 {
 	size_t		place = tsdb_str_table_add(&counting->names, name);
 	PgtsdbLabelCount *count;
@@ -350,13 +357,27 @@ count_name(LabelCounting *counting, TsdbStr name, TsdbStr value, const PgtsdbLab
 	}
 }
 
+static void count_part_by_rows(LabelCounting *counting, int32 part, Snapshot snapshot);
+
+/* One of the label that was asked for counts by its value, any label by its name. */
+static void
+count_label(void *context, TsdbLabel label, const PgtsdbSeriesCount *series)
+{
+	LabelCounting *counting = context;
+
+	if (counting->label.len > 0)
+		count_name(counting, label.value, (TsdbStr) {NULL, 0}, series);
+	else
+		count_name(counting, label.name, label.value, series);
+}
+
 static void
 count_row(LabelCounting *counting, const PgtsdbScan *scan, TsdbLabels labels)
 {
 	bool		is_null;
 	TimestampTz gone_at = DatumGetTimestampTz(slot_getattr(scan->slot, PGTSDB_SERIES_GONE_AT, &is_null));
 	TimestampTz created_at = DatumGetTimestampTz(pgtsdb_scan_value(scan, PGTSDB_SERIES_CREATED_AT));
-	PgtsdbLabelCount one = {
+	PgtsdbSeriesCount one = {
 		.series = is_null,
 		.created = created_at >= counting->since,
 		.retired = !is_null && gone_at >= counting->since
@@ -364,20 +385,26 @@ count_row(LabelCounting *counting, const PgtsdbScan *scan, TsdbLabels labels)
 
 	if (!tsdb_matchers_match(counting->matchers, counting->n_matchers, labels))
 		return;
-	if (counting->label.len > 0)
-	{
-		TsdbStr		value = tsdb_labels_get(labels, counting->label);
-
-		if (value.len > 0)
-			count_name(counting, value, (TsdbStr) {NULL, 0}, &one);
-		return;
-	}
 	for (size_t i = 0; i < labels.n; i++)
-		count_name(counting, labels.pairs[i].name, labels.pairs[i].value, &one);
+		if (counting->label.len == 0 || tsdb_str_equal(labels.pairs[i].name, counting->label))
+			count_label(counting, labels.pairs[i], &one);
 }
 
 static void
 count_part(LabelCounting *counting, int32 part, Snapshot snapshot)
+{
+	PgtsdbCountOf of = {
+		.part = part, .snapshot = snapshot, .name = counting->label,
+		.matchers = counting->matchers, .n_matchers = counting->n_matchers, .since = counting->since
+	};
+	PgtsdbSeriesCount all;
+
+	if (!pgtsdb_count_labels_by_index(&of, count_label, counting, &all))
+		count_part_by_rows(counting, part, snapshot);
+}
+
+static void
+count_part_by_rows(LabelCounting *counting, int32 part, Snapshot snapshot)
 {
 	static const char *const columns[] = {"part", "group_id", "col"};
 	TsdbArena  *row = tsdb_arena_child(counting->arena);

@@ -22,7 +22,10 @@ typedef struct PgtsdbPartStatistics
 	int64		chunk_oldest;	/* first time of the oldest chunk */
 } PgtsdbPartStatistics;
 
-/* Adds a part.  Index descents per group, and one pass over the index entries of series and chunks; no row is read but of head. */
+/*
+ * Adds a part.  Index descents per group, and one pass over the index entries of series and chunks; no row is read but of
+ * head, and of series where VACUUM has not been since it changed.
+ */
 extern void pgtsdb_part_statistics(int32 part, Snapshot snapshot, PgtsdbPartStatistics *statistics);
 
 /* One metric; bytes are those of the rows of chunks, each column's own and an equal share of what the row takes besides. */
@@ -49,8 +52,9 @@ typedef struct PgtsdbLabelCount
 } PgtsdbLabelCount;
 
 /*
- * Of each value of the label, or of each label name when the label is empty, in descending order of series: one pass over
- * the catalogue of the parts.  Series that the matchers leave out do not count.  TSDB_ERR_LIMIT where a regex gave up.
+ * Of each value of the label, or of each label name when the label is empty, in descending order of series: by the label
+ * index of the parts, else in one pass over their catalogue.  Series that the matchers leave out do not count.
+ * TSDB_ERR_LIMIT where a regex gave up.
  */
 extern TsdbStatus pgtsdb_count_by_label(TsdbArena *arena, const int32 *parts, int n_parts, Snapshot snapshot, TsdbStr label,
 										const TsdbMatcher *matchers, size_t n_matchers, TimestampTz since,
