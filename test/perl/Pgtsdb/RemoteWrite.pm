@@ -17,7 +17,7 @@ use strict;
 use warnings;
 use Exporter 'import';
 
-our @EXPORT_OK = qw(remote_read_body remote_read_results remote_write_body remote_write_v2_body remote_write_sql snappy_literal value_bytes);
+our @EXPORT_OK = qw(label_bytes remote_read_body remote_read_results remote_write_body remote_write_v2_body remote_write_sql snappy_literal value_bytes);
 
 # Little-endian words of the two NaNs that Prometheus tells apart.
 use constant STALE_NAN => pack('VV', 2, 0x7ff00000);
@@ -58,17 +58,25 @@ sub sample
 	return bytes_field(2, "\x09" . value_bytes($value) . "\x10" . varint(int $t));
 }
 
-# series: { labels => { __name__ => ..., ... }, samples => [ [ milliseconds, value ], ... ] }
-sub time_series
+sub label_bytes
 {
-	my ($series) = @_;
+	my ($labels) = @_;
 	my $out = '';
-	for my $name (sort keys %{ $series->{labels} })
+	for my $name (sort keys %$labels)
 	{
-		my @label = ($name, $series->{labels}{$name});
+		my @label = ($name, $labels->{$name});
 		utf8::encode($_) for @label;
 		$out .= bytes_field(1, bytes_field(1, $label[0]) . bytes_field(2, $label[1]));
 	}
+	return $out;
+}
+
+# series: { labels => { __name__ => ..., ... }, samples => [ [ milliseconds, value ], ... ] }; who writes a series often
+# gives label_bytes in place of labels.
+sub time_series
+{
+	my ($series) = @_;
+	my $out = $series->{label_bytes} // label_bytes($series->{labels});
 	$out .= sample(@$_) for @{ $series->{samples} };
 	return bytes_field(1, $out);
 }
