@@ -2,7 +2,8 @@
 # In the first round it is ended while it waits, half through a group, for somebody who has locked a row; in the others at
 # a random moment, which may also be before or after it.
 #
-# PGTSDB_CRASH_ROUNDS sets the number of rounds.
+# PGTSDB_CRASH_ROUNDS sets the number of rounds, PGTSDB_CRASH_SERIES that of series, PGTSDB_CRASH_SCRAPES that of samples that each
+# gets in a round.
 use strict;
 use warnings;
 use PostgreSQL::Test::Utils;
@@ -15,10 +16,11 @@ use Pgtsdb::RemoteWrite qw(remote_write_sql);
 my $rounds = $ENV{PGTSDB_CRASH_ROUNDS} // 5;
 my $targets = 12;
 my $series = 20;		# of each target
-my $scrapes = 240;		# of each round, 30 s apart: two hours
+my $scrapes = $ENV{PGTSDB_CRASH_SCRAPES} // 240;		# of each round, 30 s apart: two hours
+($targets, $series) = (int($ENV{PGTSDB_CRASH_SERIES} / 500) + 1, 500) if $ENV{PGTSDB_CRASH_SERIES};
 my $epoch = 1_700_000_000_000;
 
-my $node = pgtsdb_node('compaction');
+my $node = pgtsdb_node('compaction', settings => "max_wal_size = '4GB'\n");
 
 sub write_round
 {

@@ -79,6 +79,8 @@ for my $preloaded (1, 0)
 	is(lookups_of('b', push_sql('first')), $preloaded ? 0 : 1, "$how: by another session");
 	is(lookups_of('b', push_sql('first')), 0, "$how: by another session again");
 	check_metric('first', 4, "$how committed");
+	is($node->safe_psql('postgres', q{SELECT count(*) FROM tsdb.series s, tsdb.series_groups g WHERE s.xmin <> g.xmin}), 0,
+		"$how: writing to a series changes neither its row nor that of its group");
 
 	# Rolled back: whoever writes next makes it.
 	run('a', 'BEGIN');
@@ -162,6 +164,8 @@ for my $preloaded (1, 0)
 	check_metric('first', 2, "$how in new tables");
 	check_metric('deleted', 1, "$how in new tables");
 
+	my $rows = $node->safe_psql('postgres', 'SELECT xmin, ctid FROM tsdb.series ORDER BY 2');
+
 	# A cold cache is no different: no second series, and duplicates are found out at once.
 	$_->quit for values %session;
 	%session = ();
@@ -180,6 +184,7 @@ for my $preloaded (1, 0)
 			0, "$how: its group was seen");
 	}
 	check_metric('first', 4, "$how after restarts");
+	is($node->safe_psql('postgres', 'SELECT xmin, ctid FROM tsdb.series ORDER BY 2'), $rows, "$how: all this has changed no row of a series");
 	$node->stop;
 }
 

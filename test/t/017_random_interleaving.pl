@@ -257,11 +257,15 @@ sub plan_of
 
 # ---- statements of the others ----
 
+my $n_prepared = 0;
+
 # Also so that chunks have other bounds than before, and what is compacted goes to other classes.
 sub compactor_statement
 {
+	my $name = 'c' . ++$n_prepared;
 	my @statements = (
 		('CALL tsdb.compact(true)') x 3, 'CALL tsdb.compact()', 'BEGIN; CALL tsdb.compact(true); ' . pick('COMMIT', 'ROLLBACK'),
+		"BEGIN; CALL tsdb.compact(true); PREPARE TRANSACTION '$name'; " . pick('COMMIT', 'ROLLBACK') . " PREPARED '$name'",
 		"SET pgtsdb.compaction_window = '" . pick(10, 30, 60) . "min'; CALL tsdb.compact(true)",
 		"SET pgtsdb.compaction_merge_window = '" . pick(30, 120, 480) . "min'; CALL tsdb.compact(true)",
 		"SET pgtsdb.max_chunk_span = '" . pick(20, 240, 480) . "min'; CALL tsdb.compact(true)",
@@ -490,6 +494,8 @@ sub end_prepared
 		}
 		$writer->{prepared} = undef;
 	}
+	# those of compactors that the end of the server has left
+	sql("ROLLBACK PREPARED '$_'") for split /\n/, sql('SELECT gid FROM pg_prepared_xacts');
 	return;
 }
 
@@ -579,6 +585,8 @@ sub check_tables
 		'series that live twice' => 'SELECT FROM tsdb.series WHERE gone_at IS NULL GROUP BY part, hash HAVING count(*) > 1',
 		'series without samples' => q{SELECT labels FROM tsdb.series
 			EXCEPT SELECT labels::tsdb.labels FROM tsdb.samples('walk', '-infinity', 'infinity')},
+		'chunks that reach over the end of their partition' => q{SELECT FROM tsdb.chunks c JOIN pg_class p ON p.oid = c.tableoid
+			WHERE t_min + dt >= (regexp_match(pg_get_expr(relpartbound, p.oid), '(-?[0-9]+).?[)]$'))[1]::bigint},
 		'chunks that are too long' => 'SELECT FROM tsdb.chunks WHERE dt > 8 * ' . HOUR,
 		'chunks of groups that are gone' => 'SELECT part, group_id FROM tsdb.chunks
 			EXCEPT SELECT part, group_id FROM tsdb.series_groups',

@@ -10,7 +10,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(usleep);
 
-our @EXPORT = qw(pgtsdb_node start_again answers_again psql_if_it_answers dump_of_storage contents_of wait_until);
+our @EXPORT = qw(pgtsdb_node kill_all start_again answers_again psql_if_it_answers dump_of_storage contents_of wait_until);
 
 # A started server with the extension in database postgres.  With settings => "..." these lines come last in
 # postgresql.conf; with workers => 1 the background workers run on database postgres, else none do.
@@ -40,6 +40,18 @@ sub lives
 	my ($pid) = @_;
 	my $stat = -e "/proc/$pid/stat" ? eval { slurp_file("/proc/$pid/stat") } // '' : '';
 	return $stat =~ /\) [^ZX]/;
+}
+
+# Ends all processes of a server at once, as the end of the machine does (but for what the disk would lose).
+sub kill_all
+{
+	my ($node) = @_;
+	my ($postmaster) = split /\n/, slurp_file($node->data_dir . '/postmaster.pid');
+	my @children = grep { (eval { slurp_file("/proc/$_/stat") } // '') =~ /\) \S $postmaster / }
+		map { m{/(\d+)$} } glob '/proc/[0-9]*';
+	kill 9, $postmaster, @children;
+	$node->kill9;
+	return;
 }
 
 # Starts a server whose postmaster was killed.  Its orphans notice within moments, but until the last of them is gone the
