@@ -30,7 +30,8 @@ srand($seed);
 # model's business.
 my %tolerated = map { $_ => 1 } qw(55P03 40P01 25P02 3B001 42704);
 
-my $node = pgtsdb_node('interleaving', settings => <<'END');
+# The compactor of the server does what it always does, and moves rows of chunks to where there is room.
+my $node = pgtsdb_node('interleaving', workers => 1, settings => <<'END');
 max_prepared_transactions = 20
 deadlock_timeout = '20ms'
 lock_timeout = '10s'
@@ -39,6 +40,8 @@ client_min_messages = error
 log_min_messages = fatal
 pgtsdb.series_lock_timeout = '100ms'
 pgtsdb.empty_series_age = 0
+pgtsdb.compaction_interval = '500ms'
+pgtsdb.worker_restart_interval = '100ms'
 END
 
 my $now = START + DAY;			# the samples of the round that comes are around it
