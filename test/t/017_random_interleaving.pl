@@ -615,6 +615,19 @@ sub write_fixed
 	return;
 }
 
+# Series that come and go at once, of which columns stay behind: those that are written lie scattered among them, and move.
+sub churn
+{
+	my @come = map { [ "come{n=\"$_\",round=\"$round\"} 1\\n", 'j' . $_ % 3 ] } 1 .. 240;
+	for my $job (0 .. 2)
+	{
+		my $lines = join '', map { $_->[0] } grep { $_->[1] eq "j$job" } @come;
+		sql(qq(SELECT tsdb.push_text(E'$lines', '{"job": "j$job"}', to_timestamp($now / 1000))));
+	}
+	sql(q{SELECT tsdb.delete_series('come')});
+	return;
+}
+
 # What is older than a day is expired from now on: the next round meets it.  While the clock goes on so does the end of what
 # is expired; samples of the hour behind it may be there or not.
 sub expire
@@ -639,7 +652,8 @@ while ($done < $operations)
 	$round++;
 	my $way = $round % 4 == 2 ? $ways[ $crashes++ % @ways ] : undef;
 	$took = run_round($way ? sub { sleep(0.1 + rand($took * 0.8)); $crash{$way}->() } : undef);
-	end_prepared() if $way || $round % 4 == 0;
+	my $alone = $way || $round % 4 == 0;
+	end_prepared() if $alone;
 	check("round $round" . ($way ? ", ended by $way" : ''));
 	$now = max(map { $_->{now} } @writers);
 	if ($round % 4 == 0)
@@ -648,6 +662,7 @@ while ($done < $operations)
 		check("round $round, compacted");
 	}
 	write_fixed();
+	churn() if $alone;
 	expire() if $round % 2 == 1;
 }
 end_prepared();
