@@ -271,6 +271,7 @@ sub compactor_statement
 		"BEGIN; CALL tsdb.compact(true); PREPARE TRANSACTION '$name'; " . pick('COMMIT', 'ROLLBACK') . " PREPARED '$name'",
 		"SET pgtsdb.compaction_window = '" . pick(10, 30, 60) . "min'; CALL tsdb.compact(true)",
 		"SET pgtsdb.compaction_merge_window = '" . pick(30, 120, 480) . "min'; CALL tsdb.compact(true)",
+		"SET pgtsdb.chunk_partition_width = '" . pick(360, 1440) . "min'; CALL tsdb.compact(true)",
 		"SET pgtsdb.max_chunk_span = '" . pick(20, 240, 480) . "min'; CALL tsdb.compact(true)",
 		sprintf(q{UPDATE tsdb.retention_policies SET position = %d WHERE selector::text ~ '0-4'}, pick(-1, 1)),
 		'CALL tsdb.apply_retention()', 'CALL tsdb.apply_retention()',
