@@ -407,12 +407,14 @@ sub note_others
 		$count{ $kind eq 'compactor' && $session->{statements}[$i] =~ /(VACUUM|apply_retention)/ ? lc $1 : $kind }++;
 		$done++;
 	}
-	while ($session->{errors} =~ /ERROR:  (\w{5}): (.*)/g)
+	my @lines = split /\n/, slurp_file("$folder/$session->{name}.sql");
+	while ($session->{errors} =~ /:(\d+): ERROR:  (\w{5}): (.*)/g)
 	{
-		my ($state, $message) = ($1, $2);
+		my ($line, $state, $message) = ($1, $2, $3);
 		next if $crash && $state =~ /^57P/;
 		$failed{$state}++;
-		fail("round $round: $session->{name}: $state $message") unless $tolerated{$state} && $kind ne 'reader';
+		fail("round $round: $session->{name}: $state $message") || diag("with: $lines[$line - 1]")
+			unless $tolerated{$state} && $kind ne 'reader';
 	}
 	return;
 }
