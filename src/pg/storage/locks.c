@@ -23,6 +23,15 @@ pgtsdb_lock(PgtsdbLockClass lock_class, int32 id1, int32 id2, LOCKMODE mode, boo
 }
 
 void
+pgtsdb_unlock(PgtsdbLockClass lock_class, int32 id1, int32 id2, LOCKMODE mode)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) id1, (uint32) id2, lock_class);
+	LockRelease(&tag, mode, false);
+}
+
+void
 pgtsdb_lock_in_time(PgtsdbLockClass lock_class, int32 part, LOCKMODE mode)
 {
 	ErrorContextCallback callback = {error_context_stack, explain_timeout, &part};

@@ -28,6 +28,7 @@ typedef enum PgtsdbLockClass
 
 /* Waits unless dontwait; false when somebody else has it. */
 extern bool pgtsdb_lock(PgtsdbLockClass lock_class, int32 id1, int32 id2, LOCKMODE mode, bool dontwait);
+extern void pgtsdb_unlock(PgtsdbLockClass lock_class, int32 id1, int32 id2, LOCKMODE mode);
 /* Waits for at most pgtsdb.series_lock_timeout, then ERRCODE_LOCK_NOT_AVAILABLE with a hint. */
 extern void pgtsdb_lock_in_time(PgtsdbLockClass lock_class, int32 part, LOCKMODE mode);
 

@@ -13,17 +13,22 @@
 #include "access/htup_details.h"
 #include "access/skey.h"
 #include "access/table.h"
+#include "access/xlog.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_am.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "partitioning/partbounds.h"
 #include "partitioning/partdesc.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "pg/am/label_index.h"
+#include "pg/storage/locks.h"
 #include "pg/storage/relations.h"
 #include "pg/storage/schema.h"
 
@@ -36,6 +41,10 @@ static const char *const table_names[] = {
 	[TSDB_TABLE_METRIC_DEFINITIONS] = "metric_definitions",
 };
 
+/* Between a commit and its messages are microseconds, where nobody is stopped in between. */
+#define LOOK_INTERVAL_US 100
+#define MAX_LOOKS 20000
+
 /* The partition key of chunks, in this order. */
 enum
 {
@@ -47,6 +56,8 @@ enum
 
 static Oid	table_oid(TsdbTable table);
 static bool is_distributed(Oid heap);
+static PartitionDesc current_partitions(Relation chunks);
+static bool is_complete(Relation chunks, PartitionDesc partitions);
 static List *leaves_of_chunks(Relation chunks, int64 t_lo, int64 t_hi);
 static int	compare_leaves(const ListCell *a, const ListCell *b);
 static bool leaf_of_bounds(PartitionBoundInfo bounds, int upper, TsdbLeaf *leaf);
@@ -213,6 +224,46 @@ is_distributed(Oid heap)
 }
 
 /*
+ * The partitions, with every one whose rows a snapshot of ours can show.
+ *
+ * A transaction that makes a leaf and moves rows of head into it can be seen a moment before others are told
+ * of the leaf: what they remember of the partitioned table would then lack rows that are no more in head.  It holds the lock
+ * under which leaves are made until everybody has been told.  While somebody holds it, or the lock is that of another
+ * server, the catalogue tells whether there is more; a maker that has not committed is not seen there either.
+ */
+static PartitionDesc
+current_partitions(Relation chunks)
+{
+	PartitionDesc partitions;
+	bool		quiet = !RecoveryInProgress() && pgtsdb_lock(PGTSDB_LOCK_STORAGE, 1, 0, ShareLock, true);
+
+	if (quiet)
+		pgtsdb_unlock(PGTSDB_LOCK_STORAGE, 1, 0, ShareLock);
+	AcceptInvalidationMessages();
+	partitions = RelationGetPartitionDesc(chunks, true);
+	for (int i = 0; !quiet && i < MAX_LOOKS && !is_complete(chunks, partitions); i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(LOOK_INTERVAL_US);
+		AcceptInvalidationMessages();
+		partitions = RelationGetPartitionDesc(chunks, true);
+	}
+	return partitions;
+}
+
+static bool
+is_complete(Relation chunks, PartitionDesc partitions)
+{
+	List	   *children = find_inheritance_children_extended(RelationGetRelid(chunks), true, NoLock, NULL, NULL);
+	bool		complete = list_length(children) == partitions->nparts;
+
+	for (int i = 0; complete && i < partitions->nparts; i++)
+		complete = list_member_oid(children, partitions->oids[i]);
+	list_free(children);
+	return complete;
+}
+
+/*
  * Partitions are kept in the order of their upper bounds, so of (tier, class, time), and answered in order of time.
  * A default partition or one that is partitioned again is not ours; rows in it
  * would be missed without a word, so this is an error.
@@ -220,7 +271,7 @@ is_distributed(Oid heap)
 static List *
 leaves_of_chunks(Relation chunks, int64 t_lo, int64 t_hi)
 {
-	PartitionDesc partitions = RelationGetPartitionDesc(chunks, true);
+	PartitionDesc partitions = current_partitions(chunks);
 	PartitionBoundInfo bounds = partitions->boundinfo;
 	List	   *leaves = NIL;
 	int			n_found = 0;
