@@ -9,6 +9,7 @@
 #include "miscadmin.h"
 #include "utils/guc.h"
 
+#include "core/chunk/chunk.h"
 #include "core/promql/ast.h"
 #include "pg/guc.h"
 
@@ -16,6 +17,7 @@ int			pgtsdb_chunk_partition_width;
 int			pgtsdb_compaction_delay;
 int			pgtsdb_compaction_interval;
 int			pgtsdb_compaction_merge_window;
+int			pgtsdb_compaction_samples;
 int			pgtsdb_compaction_window;
 char	   *pgtsdb_databases;
 int			pgtsdb_empty_series_age;
@@ -72,6 +74,11 @@ pgtsdb_define_settings(void)
 							"Span of time whose chunks are merged when it has passed.",
 							"Larger chunks are smaller in all; up to pgtsdb.compaction_window: nothing is merged.",
 							&pgtsdb_compaction_merge_window, 2 * 60, 1, 8 * 60, PGC_USERSET, GUC_UNIT_MIN, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("pgtsdb.compaction_samples",
+							"About how many samples of a series a chunk holds.",
+							"Windows with more are cut evenly. With too many a row has few series, which then share less.",
+							&pgtsdb_compaction_samples, 480, 60, TSDB_CHUNK_MAX_TIMES, PGC_USERSET, 0, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("pgtsdb.compaction_window",
 							"Span of time whose samples become chunks together.",

@@ -11,6 +11,7 @@ extern int	pgtsdb_chunk_partition_width;
 extern int	pgtsdb_compaction_delay;	/* seconds */
 extern int	pgtsdb_compaction_interval; /* milliseconds */
 extern int	pgtsdb_compaction_merge_window;	/* minutes */
+extern int	pgtsdb_compaction_samples;
 extern int	pgtsdb_compaction_window;	/* minutes */
 extern char *pgtsdb_databases;
 extern int	pgtsdb_empty_series_age;	/* seconds */

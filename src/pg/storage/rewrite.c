@@ -98,6 +98,7 @@ static bool first_sample(const TsdbRun *columns, int n, int64 from, int64 *t);
 static void insert_chunks(Job *job);
 static TsdbRun *columns_of_class(const Job *job, const TsdbRun *columns, int number);
 static bool next_segment(Job *job, const size_t *done, Segment *segment);
+static void cut_segment(Job *job, const size_t *done, Segment *segment);
 static void unite_times(Job *job, const size_t *done, Segment *segment);
 static void insert_segment(Job *job, const size_t *done, const Segment *segment);
 static TsdbChunkColumn chunk_column(Job *job, const Segment *segment, TsdbRun run);
@@ -507,8 +508,31 @@ next_segment(Job *job, const size_t *done, Segment *segment)
 	segment->t_end = leaf.t_hi;
 	if (segment->t_end - 1 - t_start > span)
 		segment->t_end = t_start + span + 1;
+	cut_segment(job, done, segment);
 	unite_times(job, done, segment);
 	return true;
+}
+
+/*
+ * A row is filled with columns, and the more samples each of them has the fewer they are: then they repeat the
+ * timestamps more often, and miss their references.  So long segments are cut into pieces of equal length.
+ */
+static void
+cut_segment(Job *job, const size_t *done, Segment *segment)
+{
+	TsdbRun		longest = {0};
+	size_t		pieces;
+
+	for (int i = 0; i < job->head.n_columns; i++)
+	{
+		TsdbRun		part = run_of_segment(job->columns[i], done[i], segment);
+
+		if (part.n > longest.n)
+			longest = part;
+	}
+	pieces = (longest.n + pgtsdb_compaction_samples / 2) / pgtsdb_compaction_samples;
+	if (pieces > 1)
+		segment->t_end = longest.t[(longest.n + pieces - 1) / pieces];
 }
 
 /* All timestamps of the segment, which ends earlier when they are too many for a chunk. */
