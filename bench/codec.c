@@ -134,7 +134,7 @@ compare_rows(TsdbChunkReader *reader, const Rows *rows, const TsdbChunkInput *in
 static const char *
 name_coder(const Rows *rows)
 {
-	static const char *const names[] = {"-", "rice", "zero runs", "huffman"};
+	static const char *const names[] = {"-", "rice", "zero runs", "huffman", "digits"};
 	size_t		columns[TSDB_COUNT(names)] = {0};
 	size_t		best = 0;
 	TsdbArena	arena;

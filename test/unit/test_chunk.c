@@ -356,7 +356,7 @@ START_TEST(each_shape_gets_its_codec)
 		{SHAPE_tick, TSDB_CODEC_AUTO, "decimal", 0, "zero runs", 0.15},
 		{SHAPE_pages, TSDB_CODEC_AUTO, "decimal", 0, "rice", 2.3},
 		{SHAPE_walk_3_decimals, TSDB_CODEC_AUTO, "decimal", 3, "rice", 1.7},
-		{SHAPE_float_sum, TSDB_CODEC_AUTO, "bits", 0, "rice", 4.5},
+		{SHAPE_float_sum, TSDB_CODEC_AUTO, "bits", 0, "digits", 4.5},
 		{SHAPE_minus_zero, TSDB_CODEC_AUTO, "corrected decimal", 2, "rice", 1.3},
 		{SHAPE_milliseconds, TSDB_CODEC_AUTO, "corrected decimal", 3, "rice", 1.4},
 		{SHAPE_counter_with_stale, TSDB_CODEC_AUTO, NULL, 0, NULL, 0.5},
@@ -654,8 +654,8 @@ START_TEST(every_rice_parameter_comes_back)
 	uint64_t	state = 7;
 
 	for (unsigned k = 0; k <= 63; k++)
-		for (int coder = CODER_RICE; coder <= CODER_ZERO_RUNS; coder++)
-			for (size_t n = 1; n < 200; n = n * 2 + 1)
+		for (int coder = CODER_RICE; coder <= CODER_DIGITS; coder++)
+			for (size_t n = coder == CODER_HUFFMAN || (coder == CODER_DIGITS && k > 61) ? 200 : 1; n < 200; n = n * 2 + 1)
 			{
 				TsdbArena	arena;
 				TsdbBuffer	out;
@@ -928,7 +928,14 @@ START_TEST(wrong_bytes_have_a_reason)
 		{TSDB_ERR_CORRUPT, "invalid chunk: column 0: Rice codes are truncated", {1, 1, 2, 0, 1, 1, 5, 1, 1, 0, 0, 0}, 12},
 		{TSDB_ERR_CORRUPT, "invalid chunk: column 0: bits behind the last Rice code", {1, 1, 2, 0, 1, 1, 5, 1, 1, 0, 0, 5}, 12},
 		{TSDB_ERR_UNSUPPORTED, "column 0 of the chunk uses a codec that this version does not know", {1, 1, 1, 0, 1, 0, 3, 10, 0, 0}, 10},
-		{TSDB_ERR_UNSUPPORTED, "column 0 of the chunk uses a codec that this version does not know", {1, 1, 2, 0, 1, 1, 5, 1, 13, 0, 0, 5}, 12},
+		{TSDB_ERR_UNSUPPORTED, "column 0 of the chunk uses a codec that this version does not know", {1, 1, 2, 0, 1, 1, 5, 1, 3, 0, 0, 5}, 12},
+		{TSDB_ERR_CORRUPT, "invalid chunk: column 0: parameter of digits out of range", {1, 1, 2, 0, 1, 1, 5, 1, 13, 0, 62, 1}, 12},
+		{TSDB_ERR_CORRUPT, "invalid chunk: column 0: digits are truncated", {1, 1, 2, 0, 1, 1, 4, 1, 13, 0, 0}, 11},
+		{TSDB_ERR_CORRUPT, "invalid chunk: column 0: bits behind the last digit", {1, 1, 2, 0, 1, 1, 5, 1, 13, 0, 0, 5}, 12},
+		{TSDB_ERR_CORRUPT, "invalid chunk: column 0: Rice codes are truncated", {1, 1, 2, 0, 1, 1, 5, 1, 13, 0, 0, 3}, 12},
+		{TSDB_ERR_CORRUPT, "invalid chunk: column 0: column has the wrong length", {1, 1, 2, 0, 1, 1, 6, 1, 13, 0, 0, 2, 1}, 13},
+		{TSDB_ERR_CORRUPT, "invalid chunk: column 0: bits behind the last Rice code", {1, 1, 2, 0, 1, 1, 6, 1, 13, 0, 0, 3, 5}, 13},
+		{TSDB_ERR_CORRUPT, "invalid chunk: column 0: wrong escape of a digit code", {1, 1, 2, 0, 1, 1, 9, 1, 13, 0, 0, 3, 0, 0, 0x10, 19}, 16},
 		{TSDB_ERR_CORRUPT, "invalid chunk: column 0: Huffman symbols out of range", {1, 1, 2, 0, 1, 1, 5, 1, 9, 0, 14, 0}, 12},
 		{TSDB_ERR_CORRUPT, "invalid chunk: column 0: Huffman code lengths are truncated", {1, 1, 2, 0, 1, 1, 5, 1, 9, 0, 1, 8}, 12},
 		{TSDB_ERR_CORRUPT, "invalid chunk: column 0: Huffman code length out of range", {1, 1, 2, 0, 1, 1, 7, 1, 9, 0, 0, 8, 0xb1, 0}, 14},

@@ -138,7 +138,7 @@ typedef struct TsdbChunkColumnInfo
 	const char *number;			/* constant, decimal, corrected decimal, bits, gorilla; NULL: no sample */
 	int			exponent;		/* decimal digits behind the point */
 	int			order;			/* of the predictor; -1: none */
-	const char *coder;			/* rice, zero runs, huffman; NULL: none */
+	const char *coder;			/* rice, zero runs, huffman, digits; NULL: none */
 	int			reference;		/* columns back; 0: none */
 } TsdbChunkColumnInfo;
 

@@ -54,7 +54,8 @@ typedef enum Coder
 {
 	CODER_RICE = 0,
 	CODER_ZERO_RUNS = 1,
-	CODER_HUFFMAN = 2
+	CODER_HUFFMAN = 2,
+	CODER_DIGITS = 3			/* Rice codes that begin with two bits */
 } Coder;
 
 /* The values that have the same number of bits. */
@@ -77,7 +78,7 @@ typedef struct BitHistogram
 /* Bits are about what will be needed. */
 typedef struct CoderChoice
 {
-	Coder		coder;			/* Rice or zero runs, whichever is shorter */
+	Coder		coder;			/* Rice, zero runs or digits, whichever is shortest */
 	unsigned	k;				/* Rice parameter of the values */
 	double		bits;
 	double		huffman_bits;	/* of Huffman codes instead */

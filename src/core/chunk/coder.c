@@ -1,6 +1,6 @@
 /*
  * coder.c
- *		Arrays of small unsigned integers: Rice codes and zero runs; huffman.c has the third coder.
+ *		Arrays of small unsigned integers: Rice codes, zero runs and digits; huffman.c has one coder more.
  *
  * Rice, coder 0.  A value is its k lowest bits and the rest q, which is written as
  * q zeros and a one.  Both parts stand in streams of their own,
@@ -22,7 +22,16 @@
  * with codes in one piece: q zeros, a one, k bits; 20 zeros and a one
  * are followed by all 64 bits of the number.
  *
- * Coder 3 is reserved.
+ * Digits, coder 3.  Rice codes fit numbers that become half as frequent at equal distances; sums of many
+ * independent things are normally distributed, and lose a tenth of a bit each.  Here q below 3 is two bits
+ * in front of the k low ones:
+ *
+ *		u8	k (0..61)
+ *		n x (k + 2) bits: the k lowest bits, and above them q, or 3 for all that are larger
+ *		q - 3 as zeros and a one for each of these, filled up to a byte with zeros
+ *		varint q - 3 for each of these whose q - 3 >= 20: that has 20 zeros above
+ *
+ * It is faster to read, too: a third of the values has a part in the second stream.
  *
  * k comes from a histogram of bit lengths: with the number and the sum of the
  * values of each length, the sum of all q is known closely for any k.
@@ -33,6 +42,9 @@
 #include "core/chunk/chunk_internal.h"
 
 #define MAX_K 63
+#define DIGIT_BITS 2
+#define LAST_DIGIT 3
+#define MAX_DIGITS_K (MAX_K - DIGIT_BITS)
 #define ESCAPE 20
 
 const char	tsdb_fault_reserved[] = "a codec that this version does not know";
@@ -117,6 +129,29 @@ rice_bits(const BitHistogram *histogram, unsigned from, double minus, unsigned k
 	return bits;
 }
 
+/* Bits that the values need as digits. */
+static double
+digits_bits(const BitHistogram *histogram, unsigned k)
+{
+	double		scale = 1.0 / (double) (UINT64_C(1) << k);
+	double		bits = histogram->n * (k + DIGIT_BITS);
+
+	for (unsigned i = 0; i < histogram->n_classes; i++)
+	{
+		const BitClass *class = &histogram->classes[i];
+		double		q;
+
+		if (class->length < k + DIGIT_BITS)
+			continue;
+		/* as above; a one, and the zeros of what is more than the last digit */
+		q = class->sum * scale - class->count * (0.5 * (1 - scale) + LAST_DIGIT - 1);
+		if (q > class->count * ESCAPE)
+			q = class->count * (ESCAPE + 1 + 8 * ((class->length - k + 6) / 7));
+		bits += q > 0 ? q : 0;
+	}
+	return bits;
+}
+
 /* The k that needs the fewest bits: a search from the median, since the cost falls and then rises. */
 static unsigned
 choose_k(const BitHistogram *histogram, unsigned from, double minus, double *bits)
@@ -161,6 +196,24 @@ gap_bits(double mean, double n)
 #define RICE_OVERHEAD (8 + 8)	/* k, and two incomplete bytes */
 #define RUNS_OVERHEAD (16 + 4)
 
+/* Whether digits need less than the Rice codes that were chosen: theirs is a k that is one or two lower. */
+static void
+choose_digits(const BitHistogram *histogram, CoderChoice *choice, double *bits)
+{
+	unsigned	most = choice->k > 0 ? choice->k - 1 : 0;
+
+	for (unsigned k = most > 0 ? most - 1 : 0; k <= most && k <= MAX_DIGITS_K; k++)
+	{
+		double		other = digits_bits(histogram, k);
+
+		if (other >= *bits)
+			continue;
+		*bits = other;
+		choice->coder = CODER_DIGITS;
+		choice->k = k;
+	}
+}
+
 CoderChoice
 tsdb_coder_choose(const BitHistogram *histogram, double scale)
 {
@@ -172,6 +225,7 @@ tsdb_coder_choose(const BitHistogram *histogram, double scale)
 	double		gaps;
 
 	choice.k = choose_k(histogram, 0, 0, &bits);
+	choose_digits(histogram, &choice, &bits);
 	choice.bits = bits * scale + RICE_OVERHEAD;
 	choice.huffman_bits = tsdb_huffman_alphabet_bits(histogram);
 	if (zeros <= others)
@@ -258,6 +312,32 @@ write_rice(TsdbBuffer *out, const uint64_t *values, size_t n, unsigned k)
 			tsdb_buffer_varint(out, values[i] >> k);
 }
 
+static void
+write_digits(TsdbBuffer *out, const uint64_t *values, size_t n, unsigned k)
+{
+	uint64_t	parts[TSDB_CHUNK_MAX_TIMES];	/* of the first stream, then of the second */
+	size_t		m = 0;
+
+	parts[0] = 0;				/* for compilers that see n = 0 */
+	for (size_t i = 0; i < n; i++)
+	{
+		uint64_t	q = values[i] >> k;
+
+		parts[i] = (q < LAST_DIGIT ? q : LAST_DIGIT) << k | tsdb_low_bits(values[i], k);
+	}
+	tsdb_buffer_u8(out, (uint8_t) k);
+	write_low_bits(out, parts, n, k + DIGIT_BITS);
+	for (size_t i = 0; i < n; i++)
+	{
+		parts[m] = (values[i] >> k) - LAST_DIGIT;
+		m += values[i] >> k >= LAST_DIGIT;
+	}
+	write_unary(out, parts, m, 0);
+	for (size_t i = 0; i < m; i++)
+		if (tsdb_unlikely(parts[i] >= ESCAPE))
+			tsdb_buffer_varint(out, parts[i]);
+}
+
 static inline void
 put_rice(BitWriter *writer, uint64_t value, unsigned k)
 {
@@ -328,6 +408,8 @@ tsdb_coder_write(TsdbBuffer *out, const CoderChoice *choice, const uint64_t *val
 {
 	if (choice->coder == CODER_RICE)
 		write_rice(out, values, n, choice->k);
+	else if (choice->coder == CODER_DIGITS)
+		write_digits(out, values, n, choice->k);
 	else
 		write_zero_runs(out, values, n, choice->k);
 }
@@ -553,6 +635,78 @@ read_rice(TsdbReader *in, const uint8_t *load_end, uint64_t *values, size_t n, s
 	return escapes ? read_escapes(in, k, quotients, values, wanted) : NULL;
 }
 
+/* Without a branch: which values have the last digit. */
+static size_t
+find_last_digits(const uint64_t *values, size_t n, unsigned k, uint16_t *places)
+{
+	size_t		m = 0;
+
+	for (size_t i = 0; i < n; i++)
+	{
+		places[m] = (uint16_t) i;
+		m += values[i] >> k == LAST_DIGIT;
+	}
+	return m;
+}
+
+static const char *
+add_large(TsdbReader *in, unsigned k, const uint8_t *quotients, const uint16_t *places, size_t m, uint64_t *values)
+{
+	for (size_t i = 0; i < m; i++)
+	{
+		uint64_t	q = quotients[i];
+
+		if (tsdb_unlikely(q >= ESCAPE))
+		{
+			if (q > ESCAPE)
+				return "digit code is too long";
+			q = tsdb_read_varint(in);
+			if (in->failed || q < ESCAPE)
+				return "wrong escape of a digit code";
+		}
+		if (tsdb_unlikely(q > (UINT64_MAX >> k) - LAST_DIGIT))
+			return "digit code exceeds 64 bits";
+		values[places[i]] += q << k;
+	}
+	return NULL;
+}
+
+static const char *
+read_digits(TsdbReader *in, const uint8_t *load_end, uint64_t *values, size_t n, size_t wanted)
+{
+	uint8_t		quotients[TSDB_CHUNK_MAX_TIMES + 8];
+	uint16_t	places[TSDB_CHUNK_MAX_TIMES];
+	unsigned	k = tsdb_read_u8(in);
+	unsigned	width = k + DIGIT_BITS;
+	const uint8_t *low;
+	const uint8_t *unary;
+	bool		escapes;
+	size_t		m;
+	const char *fault;
+
+	if (in->failed || k > MAX_DIGITS_K)
+		return "parameter of digits out of range";
+	low = tsdb_read_bytes(in, (n * width + 7) / 8);
+	if (low == NULL)
+		return "digits are truncated";
+	if (n * width % 8 != 0 && in->cursor[-1] >> (n * width % 8) != 0)
+		return "bits behind the last digit";
+	unary = in->cursor;
+	for (;;)
+	{
+		memset(quotients, 0, wanted);
+		join_low_bits(low, load_end, width, quotients, values, wanted);
+		m = find_last_digits(values, wanted, k, places);
+		fault = read_unary(in, quotients, wanted < n ? n : m, m, &escapes);
+		if (fault != NULL || !escapes || wanted == n)
+			break;
+		/* what the stand-ins are for is behind all of them */
+		in->cursor = unary;
+		wanted = n;
+	}
+	return fault != NULL ? fault : add_large(in, k, quotients, places, m, values);
+}
+
 static inline bool
 get_rice(BitReader *reader, unsigned k, uint64_t *value)
 {
@@ -660,6 +814,8 @@ tsdb_coder_read(TsdbReader *in, const uint8_t *load_end, unsigned coder, uint64_
 			return read_zero_runs(in, values, n, wanted);
 		case CODER_HUFFMAN:
 			return tsdb_huffman_read(in, load_end, values, n, wanted);
+		case CODER_DIGITS:
+			return read_digits(in, load_end, values, n, wanted);
 		default:
 			return tsdb_fault_reserved;
 	}

@@ -666,7 +666,7 @@ tsdb_chunk_read_samples(TsdbChunkReader *reader, int column, int64_t t_first, in
 TsdbStatus
 tsdb_chunk_column_info(TsdbChunkReader *reader, int column, TsdbChunkColumnInfo *info, TsdbError *error)
 {
-	static const char *const coders[] = {"rice", "zero runs", "huffman", "reserved"};
+	static const char *const coders[] = {"rice", "zero runs", "huffman", "digits"};
 	ColumnView	view;
 	StreamInfo	stream;
 	const char *fault;
