@@ -158,7 +158,7 @@ CREATE TEMP TABLE received (labels tsdb.labels);
 COPY (SELECT tsdb.labels_send('up{job="a"}')) TO :'file' (FORMAT binary);
 COPY received FROM :'file' (FORMAT binary);
 TABLE received;
-COPY (SELECT substr(tsdb.labels_send('up{job="a"}'), 1, 9)) TO :'file' (FORMAT binary);
+COPY (SELECT substr(tsdb.labels_send('up{job="a"}'), 1, 5)) TO :'file' (FORMAT binary);
 COPY received FROM :'file' (FORMAT binary);
 \echo :SQLSTATE
 COPY (SELECT '\xff'::bytea) TO :'file' (FORMAT binary);

@@ -45,13 +45,14 @@ SELECT labels_send('up{a="1"}');
 COPY (SELECT 'up{job="node"}'::labels) TO '/dev/null' (FORMAT binary);
 
 CREATE TEMP TABLE b (labels labels);
-COPY b FROM PROGRAM 'printf "PGCOPY\n\377\r\n\000\000\000\000\000\000\000\000\000\000\001\000\000\000\022\001\002\010\137\137\156\141\155\145\137\137\002\165\160\001\141\001\061\377\377"' (FORMAT binary);
+COPY b FROM PROGRAM 'printf "PGCOPY\n\377\r\n\000\000\000\000\000\000\000\000\000\000\001\000\000\000\010\002\001\165\160\000\141\000\061\377\377"' (FORMAT binary);
 SELECT labels FROM b;
--- Bytes that are no label set: truncated, with names out of order, with an empty value.
-COPY b FROM PROGRAM 'printf "PGCOPY\n\377\r\n\000\000\000\000\000\000\000\000\000\000\001\000\000\000\021\001\002\010\137\137\156\141\155\145\137\137\002\165\160\001\141\001\377\377"' (FORMAT binary);
-COPY b FROM PROGRAM 'printf "PGCOPY\n\377\r\n\000\000\000\000\000\000\000\000\000\000\001\000\000\000\012\001\002\001\142\001\061\001\141\001\061\377\377"' (FORMAT binary);
-COPY b FROM PROGRAM 'printf "PGCOPY\n\377\r\n\000\000\000\000\000\000\000\000\000\000\001\000\000\000\005\001\001\001\141\000\377\377"' (FORMAT binary);
-COPY b FROM PROGRAM 'printf "PGCOPY\n\377\r\n\000\000\000\000\000\000\000\000\000\000\001\000\000\000\002\002\000\377\377"' (FORMAT binary);
+-- Bytes that are no label set: truncated, with names out of order, with an empty value, written otherwise, of another version.
+COPY b FROM PROGRAM 'printf "PGCOPY\n\377\r\n\000\000\000\000\000\000\000\000\000\000\001\000\000\000\006\002\001\165\160\000\141\377\377"' (FORMAT binary);
+COPY b FROM PROGRAM 'printf "PGCOPY\n\377\r\n\000\000\000\000\000\000\000\000\000\000\001\000\000\000\011\002\000\142\000\061\000\141\000\061\377\377"' (FORMAT binary);
+COPY b FROM PROGRAM 'printf "PGCOPY\n\377\r\n\000\000\000\000\000\000\000\000\000\000\001\000\000\000\004\002\000\141\000\377\377"' (FORMAT binary);
+COPY b FROM PROGRAM 'printf "PGCOPY\n\377\r\n\000\000\000\000\000\000\000\000\000\000\001\000\000\000\007\002\000\152\157\142\000\061\377\377"' (FORMAT binary);
+COPY b FROM PROGRAM 'printf "PGCOPY\n\377\r\n\000\000\000\000\000\000\000\000\000\000\001\000\000\000\002\001\000\377\377"' (FORMAT binary);
 -- Long sets are stored out of line and compressed, and read the same.
 INSERT INTO l SELECT 9, labels(jsonb_object_agg('label_' || i, repeat('x', 1000))) FROM generate_series(1, 20) i;
 SELECT length(labels ->> 'label_20'), array_length(label_names(labels), 1), labels = labels AS same FROM l WHERE id = 9;

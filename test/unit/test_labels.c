@@ -121,94 +121,188 @@ START_TEST(bad_text_names_the_place)
 }
 END_TEST
 
-START_TEST(a_label_is_found_in_encoded_bytes)
+/* Labels of pieces, of parts and neighbours of pieces, and of bytes that no piece has. */
+static const char *const encoded_sets[] = {
+	"{}", "up", "up{job=\"node\"}", "node_cpu_seconds_total{cpu=\"0\", instance=\"host-1:9100\", job=\"node\", mode=\"idle\"}",
+	"up{a=\"job\", b=\"instance\", job=\"instance\", jobs=\"jo\"}", "{jo=\"job\", job=\"o\"}", "{\"\xc3\xa9\"=\"\xc3\xa9\", \"a b\"=\" \"}",
+	"up{a=\"\xc3\xa9" "a\xc3\xa9\", b=\"\\x01\\n\", c=\"\x7f\"}", "{kubepods=\"kubepods-burstable-pod\", x=\"_seconds_seconds_total_\"}",
+};
+
+static TsdbBuffer
+encoded(TsdbLabels labels)
 {
-	char		text[400];
-	TsdbLabels	labels;
 	TsdbBuffer	bytes;
 
-	snprintf(text, sizeof(text), "up{a=\"1\", job=\"%0200d\", z=\"\xc3\xa9\"}", 7);
-	labels = parsed(text);
 	tsdb_buffer_init(&bytes, &arena, 0);
 	tsdb_labels_encode(&bytes, labels);
-	for (size_t i = 0; i < labels.n; i++)
-		ck_assert(tsdb_str_equal(tsdb_labels_find(bytes.data, bytes.len, labels.pairs[i].name), labels.pairs[i].value));
-	ck_assert_ptr_null(tsdb_labels_find(bytes.data, bytes.len, TSDB_STR("jo")).data);
-	ck_assert_ptr_null(tsdb_labels_find(bytes.data, bytes.len, TSDB_STR("zz")).data);
-	/* of damaged bytes nothing behind their end is read, and what is found is a value of that label or less */
-	for (size_t len = 0; len < bytes.len; len++)
-	{
-		uint8_t    *part = tsdb_alloc(&arena, len);
-
-		memcpy(part, bytes.data, len);
-		for (size_t i = 0; i < labels.n; i++)
-		{
-			TsdbStr		value = tsdb_labels_find(part, len, labels.pairs[i].name);
-
-			ck_assert(value.data == NULL || tsdb_str_equal(value, labels.pairs[i].value));
-		}
-	}
+	return bytes;
 }
-END_TEST
+
+/* In memory of their own, so that no read beyond their end goes unseen. */
+static uint8_t *
+copied(const uint8_t *data, size_t len)
+{
+	return len == 0 ? tsdb_alloc(&arena, 0) : memcpy(tsdb_alloc(&arena, len), data, len);
+}
+
+/* Whatever these bytes are: they are refused, or the one encoding of what they say. */
+static void
+check_bytes(const uint8_t *data, size_t len)
+{
+	TsdbLabels	decoded;
+	TsdbLabels	seen = tsdb_labels_view(&arena, data, len);
+
+	if (tsdb_labels_decode(&arena, data, len, &decoded, &error) == TSDB_OK)
+	{
+		TsdbBuffer	again = encoded(decoded);
+
+		ck_assert_uint_eq(again.len, len);
+		ck_assert_mem_eq(again.data, data, len);
+		ck_assert(tsdb_labels_equal(decoded, seen));
+	}
+	else
+		ck_assert_int_eq(error.code, TSDB_ERR_CORRUPT);
+	for (size_t i = 0; i < seen.n; i++)
+		tsdb_labels_find(&arena, data, len, seen.pairs[i].name);
+}
 
 START_TEST(encoding_reads_back_and_nothing_else_does)
 {
-	TsdbLabels	labels = parsed("up{a=\"1\", b=\"\xc3\xa9\", job=\"x\"}");
 	TsdbLabels	decoded;
-	TsdbBuffer	bytes;
 
-	tsdb_buffer_init(&bytes, &arena, 0);
-	tsdb_labels_encode(&bytes, labels);
-	ck_assert_int_eq(tsdb_labels_decode(&arena, bytes.data, bytes.len, &decoded, &error), TSDB_OK);
-	ck_assert(tsdb_labels_equal(labels, decoded));
-	ck_assert(tsdb_labels_equal(labels, tsdb_labels_view(&arena, bytes.data, bytes.len)));
-	for (size_t len = 0; len < bytes.len; len++)
+	for (size_t set = 0; set < TSDB_COUNT(encoded_sets); set++)
 	{
-		uint8_t    *part = tsdb_alloc(&arena, len);
+		TsdbLabels	labels = parsed(encoded_sets[set]);
+		TsdbBuffer	bytes = encoded(labels);
 
-		memcpy(part, bytes.data, len);
-		ck_assert_int_eq(tsdb_labels_decode(&arena, part, len, &decoded, &error), TSDB_ERR_CORRUPT);
-		ck_assert_uint_le(tsdb_labels_view(&arena, part, len).n, labels.n);
-	}
-	/* a changed byte is another valid set or an error, and what decodes encodes to the same bytes */
-	for (size_t at = 0; at < bytes.len; at++)
-		for (int bit = 0; bit < 8; bit++)
+		ck_assert_int_eq(tsdb_labels_decode(&arena, bytes.data, bytes.len, &decoded, &error), TSDB_OK);
+		ck_assert(tsdb_labels_equal(labels, decoded));
+		ck_assert(tsdb_labels_equal(labels, tsdb_labels_view(&arena, bytes.data, bytes.len)));
+		for (size_t len = 0; len < bytes.len; len++)
 		{
-			TsdbBuffer	again;
-
-			bytes.data[at] ^= (uint8_t) (1 << bit);
-			if (tsdb_labels_decode(&arena, bytes.data, bytes.len, &decoded, &error) == TSDB_OK)
-			{
-				tsdb_buffer_init(&again, &arena, 0);
-				tsdb_labels_encode(&again, decoded);
-				ck_assert_uint_eq(again.len, bytes.len);
-				ck_assert_mem_eq(again.data, bytes.data, bytes.len);
-			}
-			bytes.data[at] ^= (uint8_t) (1 << bit);
+			check_bytes(copied(bytes.data, len), len);
+			ck_assert_uint_le(tsdb_labels_view(&arena, bytes.data, len).n, labels.n);
 		}
+		for (size_t at = 0; at < bytes.len; at++)
+			for (int byte = 0; byte < 256; byte++)
+			{
+				uint8_t    *changed = copied(bytes.data, bytes.len);
+
+				changed[at] = (uint8_t) byte;
+				check_bytes(changed, bytes.len);
+			}
+	}
+	ck_assert_int_eq(tsdb_labels_decode(&arena, "\x01", 1, &decoded, &error), TSDB_ERR_CORRUPT);
+	ck_assert_int_eq(tsdb_labels_decode(&arena, "", 0, &decoded, &error), TSDB_ERR_CORRUPT);
 }
 END_TEST
 
-START_TEST(hash_is_that_of_the_encoding)
+/* Text that is cut together from pieces and other bytes reads back, in the fewest codes that the rule allows. */
+START_TEST(any_text_reads_back)
 {
-	char		value[5000];
-	TsdbLabel	pair = {TSDB_STR("a"), {value, sizeof(value)}};
-	TsdbLabels	large = {&pair, 1};
-	TsdbLabels	sets[2];
+	static const char *const words[] = {
+		"node_cpu_seconds_total", "http_", "_seconds", "_bucket", "conta", "iner_", "\xe6\x97\xa5", "7", "kube_pod_", "1", "\n", ".", "x",
+	};
+	uint64_t	random = 1;
 
-	memset(value, 'x', sizeof(value));
-	sets[0] = large;
-	sets[1] = parsed("up{a=\"1\"}");
-	for (int i = 0; i < 2; i++)
+	for (int round = 0; round < 2000; round++)
 	{
-		TsdbHash	hash = tsdb_labels_hash(&arena, sets[i]);
-		TsdbHash	expected;
+		char		text[400];
+		size_t		len = 0;
+		TsdbLabel	pairs[2] = {{TSDB_STR("job"), TSDB_STR("a")}};
+		TsdbLabels	labels;
+		TsdbLabels	decoded;
 		TsdbBuffer	bytes;
 
-		tsdb_buffer_init(&bytes, &arena, 0);
-		tsdb_labels_encode(&bytes, sets[i]);
-		expected = tsdb_hash(bytes.data, bytes.len, 0);
-		ck_assert(hash.lo == expected.lo && hash.hi == expected.hi);
+		for (int word = 0; word < 12; word++)
+		{
+			const char *chosen = words[(random >> 40) % TSDB_COUNT(words)];
+
+			random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+			memcpy(text + len, chosen, strlen(chosen));
+			len += strlen(chosen);
+		}
+		pairs[1] = (TsdbLabel){{text, len}, {text, len}};
+		ck_assert_int_eq(tsdb_labels_make(pairs, 2, &labels, &error), TSDB_OK);
+		bytes = encoded(labels);
+		ck_assert_int_eq(tsdb_labels_decode(&arena, bytes.data, bytes.len, &decoded, &error), TSDB_OK);
+		ck_assert(tsdb_labels_equal(labels, decoded));
+		ck_assert(tsdb_str_equal(tsdb_labels_find(&arena, bytes.data, bytes.len, (TsdbStr){text, len}), (TsdbStr){text, len}));
+	}
+}
+END_TEST
+
+START_TEST(known_words_take_one_byte_or_two)
+{
+	static const struct
+	{
+		const char *text;
+		size_t		len;
+	}			cases[] = {
+		{"{}", 1}, {"{job=\"prometheus\"}", 4}, {"{pod=\"node_\"}", 3}, {"{container=\"x\"}", 3}, {"{zzz=\"x\"}", 7}, {"{job=\"\xc3\xa9\"}", 6},
+		{"node_cpu_seconds_total{cpu=\"0\", job=\"node\", mode=\"idle\"}", 18},
+	};
+
+	for (size_t i = 0; i < TSDB_COUNT(cases); i++)
+	{
+		size_t		len = encoded(parsed(cases[i].text)).len;
+
+		ck_assert_msg(len <= cases[i].len, "%s: %zu", cases[i].text, len);
+	}
+}
+END_TEST
+
+START_TEST(more_labels_than_a_set_may_have_are_damage)
+{
+	uint8_t		bytes[1 + 2 * (TSDB_MAX_LABELS + 1)];
+	TsdbLabels	labels;
+	TsdbBuffer	name = encoded(parsed("{job=\"x\"}"));
+
+	bytes[0] = TSDB_LABELS_VERSION;
+	for (size_t i = 1; i < sizeof(bytes); i += 2)
+		memcpy(bytes + i, name.data + 1, 2);
+	ck_assert_int_eq(tsdb_labels_read(&arena, bytes, sizeof(bytes), &labels, &error), TSDB_ERR_CORRUPT);
+	ck_assert_uint_eq(tsdb_labels_view(&arena, bytes, sizeof(bytes)).n, TSDB_MAX_LABELS);
+}
+END_TEST
+
+/* Bytes that would grow to a multiple of what a set may have are refused before anything is allocated for them. */
+START_TEST(few_bytes_do_not_become_very_many)
+{
+	size_t		len = 16 * 1024 * 1024;
+	uint8_t    *bytes = tsdb_alloc(&arena, len);
+	TsdbBuffer	long_piece = encoded(parsed("{job=\"process_resident_memory_bytes\"}"));
+	TsdbLabels	labels;
+
+	ck_assert_uint_eq(long_piece.len, 4);
+	memcpy(bytes, long_piece.data, 2);
+	for (size_t i = 2; i < len; i += 2)
+		memcpy(bytes + i, long_piece.data + 2, 2);
+	ck_assert_int_eq(tsdb_labels_read(&arena, bytes, len, &labels, &error), TSDB_ERR_CORRUPT);
+	ck_assert_uint_eq(tsdb_labels_view(&arena, bytes, len).n, 0);
+}
+END_TEST
+
+START_TEST(a_label_is_found_in_encoded_bytes)
+{
+	for (size_t set = 0; set < TSDB_COUNT(encoded_sets); set++)
+	{
+		TsdbLabels	labels = parsed(encoded_sets[set]);
+		TsdbBuffer	bytes = encoded(labels);
+
+		for (size_t i = 0; i < labels.n; i++)
+			ck_assert(tsdb_str_equal(tsdb_labels_find(&arena, bytes.data, bytes.len, labels.pairs[i].name), labels.pairs[i].value));
+		ck_assert_ptr_null(tsdb_labels_find(&arena, bytes.data, bytes.len, TSDB_STR("instanc")).data);
+		ck_assert_ptr_null(tsdb_labels_find(&arena, bytes.data, bytes.len, TSDB_STR("zz")).data);
+		/* of damaged bytes nothing behind their end is read, and what is found is a value of that label or its beginning */
+		for (size_t len = 0; len < bytes.len; len++)
+			for (size_t i = 0; i < labels.n; i++)
+			{
+				TsdbStr		all = labels.pairs[i].value;
+				TsdbStr		value = tsdb_labels_find(&arena, copied(bytes.data, len), len, labels.pairs[i].name);
+
+				ck_assert(value.len <= all.len && (value.len == 0 || memcmp(value.data, all.data, value.len) == 0));
+			}
 	}
 }
 END_TEST
@@ -274,8 +368,11 @@ labels_suite(void)
 	tcase_add_test(tests, quotes_escape_what_is_not_utf8);
 	tcase_add_test(tests, bad_text_names_the_place);
 	tcase_add_test(tests, encoding_reads_back_and_nothing_else_does);
+	tcase_add_test(tests, any_text_reads_back);
+	tcase_add_test(tests, known_words_take_one_byte_or_two);
+	tcase_add_test(tests, more_labels_than_a_set_may_have_are_damage);
+	tcase_add_test(tests, few_bytes_do_not_become_very_many);
 	tcase_add_test(tests, a_label_is_found_in_encoded_bytes);
-	tcase_add_test(tests, hash_is_that_of_the_encoding);
 	tcase_add_test(tests, order_is_that_of_prometheus);
 	tcase_add_test(tests, absent_label_is_the_empty_value);
 	suite_add_tcase(suite, tests);

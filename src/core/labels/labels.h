@@ -6,9 +6,8 @@
  * empty value means "label not set").  Names and values are UTF-8; names are
  * not empty.  The metric name is the label __name__.
  *
- * Canonical encoding (stored in tsdb.labels, hashed for series identity):
- *
- *		u8 version = 1 | varint n | n x (varint name bytes, name, varint value bytes, value)
+ * The canonical encoding (stored in tsdb.labels, hashed for series identity) writes names and values with one or two bytes
+ * for each piece of a fixed list of names, words and endings that metrics are made of; labels_encode.c draws it.
  */
 #ifndef TSDB_LABELS_H
 #define TSDB_LABELS_H
@@ -16,7 +15,7 @@
 #include "core/base/base.h"
 #include "core/regex/regex.h"
 
-#define TSDB_LABELS_VERSION 1
+#define TSDB_LABELS_VERSION 2
 #define TSDB_METRIC_NAME "__name__"
 #define TSDB_MAX_LABELS 1024			/* pairs of one set */
 #define TSDB_MAX_LABEL_BYTES 65535		/* of one name or value */
@@ -48,23 +47,22 @@ extern TsdbStr tsdb_labels_get(TsdbLabels labels, TsdbStr name);
 /* Order of Prometheus labels.Compare: name, value, name, value ...; the shorter set first. */
 extern int	tsdb_labels_compare(TsdbLabels a, TsdbLabels b);
 extern bool tsdb_labels_equal(TsdbLabels a, TsdbLabels b);
-/* Hash of the canonical encoding. */
-extern TsdbHash tsdb_labels_hash(TsdbArena *arena, TsdbLabels labels);
 /* Legacy names: [a-zA-Z_][a-zA-Z0-9_]*, and for metrics also ':'. */
 extern bool tsdb_is_legacy_label_name(TsdbStr name);
 extern bool tsdb_is_legacy_metric_name(TsdbStr name);
 
+/* labels_encode.c */
+
+/* The only encoding of these labels: equal bytes are equal labels. */
 extern void tsdb_labels_encode(TsdbBuffer *buffer, TsdbLabels labels);
-/* Strings point into data. TSDB_ERR_CORRUPT for anything tsdb_labels_encode() does not write. */
+/* TSDB_ERR_CORRUPT for anything tsdb_labels_encode() does not write. */
 extern TsdbStatus tsdb_labels_decode(TsdbArena *arena, const void *data, size_t len, TsdbLabels *labels, TsdbError *error);
 /* The same for bytes of our own tables: what the labels are made of was checked when they were written. */
 extern TsdbStatus tsdb_labels_read(TsdbArena *arena, const void *data, size_t len, TsdbLabels *labels, TsdbError *error);
 /* The same without an error: damaged bytes give the labels before the damage. */
 extern TsdbLabels tsdb_labels_view(TsdbArena *arena, const void *data, size_t len);
-/*
- * The value of one label in such bytes, without decoding them all: {NULL, 0} when it is not set.
- */
-extern TsdbStr tsdb_labels_find(const void *data, size_t len, TsdbStr name);
+/* The value of one label in such bytes, without decoding them all: {NULL, 0} when it is not set. */
+extern TsdbStr tsdb_labels_find(TsdbArena *arena, const void *data, size_t len, TsdbStr name);
 
 /* labels_text.c */
 

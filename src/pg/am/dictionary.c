@@ -15,6 +15,7 @@
 #include "utils/tuplestore.h"
 
 #include "pg/am/am_internal.h"
+#include "pg/mem.h"
 
 /* A walk over the keys of the tree and those of rows that are not there yet, in one order. */
 typedef struct Walk
@@ -193,6 +194,7 @@ typedef struct Count
 	int32		part;
 	TsdbStr		name;
 	TsdbStr		value;
+	TsdbArena  *arena;
 	int64		n;
 } Count;
 
@@ -200,17 +202,20 @@ static void
 count_pending(void *context, int32 part, uint64 number, TsdbStr labels)
 {
 	Count	   *count = context;
+	TsdbArenaMark mark = tsdb_arena_mark(count->arena);
 
 	if (part == count->part &&
-		(count->name.len == 0 || tsdb_str_equal(tsdb_labels_find(labels.data, labels.len, count->name), count->value)))
+		(count->name.len == 0 ||
+		 tsdb_str_equal(tsdb_labels_find(count->arena, labels.data, labels.len, count->name), count->value)))
 		count->n++;
+	tsdb_arena_rewind(count->arena, mark);
 }
 
 int64
 pgtsdb_label_index_count(Relation index, int32 part, TsdbStr name, TsdbStr value, int64 limit)
 {
 	LabelIndexCursor *cursor = palloc_object(LabelIndexCursor);
-	Count		count = {part, name, value, 0};
+	Count		count = {part, name, value, pgtsdb_arena_create(CurrentMemoryContext, 0, NULL), 0};
 	LabelIndexKey key;
 	const LabelIndexEntry *entry;
 
@@ -221,6 +226,7 @@ pgtsdb_label_index_count(Relation index, int32 part, TsdbStr name, TsdbStr value
 		   tsdb_str_equal((TsdbStr) {entry->key, entry->key_len}, (TsdbStr) {key.data, key.len}))
 		count.n += pgtsdb_am_count(index, cursor->block, entry);
 	pfree(cursor);
+	tsdb_arena_free(count.arena);
 	return count.n;
 }
 

@@ -49,6 +49,7 @@ typedef struct Pending
 	int32		part;
 	const TsdbMatcher *matchers;
 	size_t		n;
+	TsdbArena  *arena;			/* of the values of a row alone: a regex keeps memory in that of its own */
 	TsdbPostings all;
 	TsdbPostings matching;
 } Pending;
@@ -67,7 +68,7 @@ bool
 pgtsdb_label_index_tids(Relation index, int32 part, const TsdbMatcher *matchers, size_t n, TsdbPostings *rows)
 {
 	Match		match = {.index = index, .part = part, .cursor = palloc_object(LabelIndexCursor)};
-	Pending		pending = {.part = part, .matchers = matchers, .n = n};
+	Pending		pending = {.part = part, .matchers = matchers, .n = n, .arena = tsdb_arena_child(rows->arena)};
 
 	tsdb_postings_init(&pending.all, rows->arena);
 	tsdb_postings_init(&pending.matching, rows->arena);
@@ -85,14 +86,17 @@ static void
 match_pending(void *context, int32 part, uint64 number, TsdbStr labels)
 {
 	Pending    *pending = context;
+	bool		matches = true;
 
 	if (part != pending->part)
 		return;
 	tsdb_postings_add(&pending->all, number);
-	for (size_t i = 0; i < pending->n; i++)
-		if (!tsdb_matcher_matches(&pending->matchers[i], tsdb_labels_find(labels.data, labels.len, pending->matchers[i].name)))
-			return;
-	tsdb_postings_add(&pending->matching, number);
+	for (size_t i = 0; i < pending->n && matches; i++)
+		matches = tsdb_matcher_matches(&pending->matchers[i],
+									   tsdb_labels_find(pending->arena, labels.data, labels.len, pending->matchers[i].name));
+	tsdb_arena_reset(pending->arena);
+	if (matches)
+		tsdb_postings_add(&pending->matching, number);
 }
 
 static void

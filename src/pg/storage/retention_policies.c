@@ -34,8 +34,7 @@ typedef struct Policy
 static int64 cutoff_column(uint64 row, int column);
 static int64 class_width(uint64 row, int column);
 static Policy *read_policies(TsdbArena *arena, int32 part, PgtsdbGroupClasses *answer);
-static void classify_series(const PgtsdbScan *scan, const Policy *policies, PgtsdbGroupClasses *answer);
-static bool policy_matches(const Policy *policy, const char *labels, size_t len);
+static void classify_series(TsdbArena *arena, const PgtsdbScan *scan, const Policy *policies, PgtsdbGroupClasses *answer);
 static bool gave_up(const Policy *policy);
 
 PgtsdbRetentionClass *
@@ -98,6 +97,7 @@ pgtsdb_group_classes(TsdbArena *arena, int32 part, int32 group_id, Snapshot snap
 	static const char *const columns[] = {"part", "group_id", "col"};
 	PgtsdbGroupClasses *answer = tsdb_alloc0(arena, sizeof(PgtsdbGroupClasses));
 	const Policy *policies = read_policies(arena, part, answer);
+	TsdbArena  *row;
 	PgtsdbScan	scan;
 
 	if (answer->n_classes == 1)
@@ -113,8 +113,9 @@ pgtsdb_group_classes(TsdbArena *arena, int32 part, int32 group_id, Snapshot snap
 	pgtsdb_scan_key_int4(&scan, 1, BTEqualStrategyNumber, part);
 	pgtsdb_scan_key_int4(&scan, 2, BTEqualStrategyNumber, group_id);
 	pgtsdb_scan_start(&scan);
+	row = tsdb_arena_child(arena);
 	while (pgtsdb_scan_next(&scan))
-		classify_series(&scan, policies, answer);
+		classify_series(row, &scan, policies, answer);
 	pgtsdb_scan_close(&scan);
 	return answer;
 }
@@ -155,15 +156,14 @@ read_policies(TsdbArena *arena, int32 part, PgtsdbGroupClasses *answer)
 }
 
 static void
-classify_series(const PgtsdbScan *scan, const Policy *policies, PgtsdbGroupClasses *answer)
+classify_series(TsdbArena *arena, const PgtsdbScan *scan, const Policy *policies, PgtsdbGroupClasses *answer)
 {
-	Datum		datum = pgtsdb_scan_value(scan, PGTSDB_SERIES_LABELS);
-	struct varlena *labels = PG_DETOAST_DATUM_PACKED(datum);
+	TsdbLabels	labels = pgtsdb_datum_labels(arena, pgtsdb_scan_value(scan, PGTSDB_SERIES_LABELS));
 	int16		col = DatumGetInt16(pgtsdb_scan_value(scan, PGTSDB_SERIES_COL));
 
 	for (int i = 1; i < answer->n_classes && answer->of_column[col] == 0; i++)
 	{
-		if (policy_matches(&policies[i], VARDATA_ANY(labels), VARSIZE_ANY_EXHDR(labels)))
+		if (tsdb_matchers_match(policies[i].matchers, policies[i].n_matchers, labels))
 			answer->of_column[col] = i;
 		if (gave_up(&policies[i]))
 		{
@@ -171,21 +171,7 @@ classify_series(const PgtsdbScan *scan, const Policy *policies, PgtsdbGroupClass
 			break;
 		}
 	}
-	if ((Pointer) labels != DatumGetPointer(datum))
-		pfree(labels);
-}
-
-static bool
-policy_matches(const Policy *policy, const char *labels, size_t len)
-{
-	for (size_t i = 0; i < policy->n_matchers; i++)
-	{
-		const TsdbMatcher *matcher = &policy->matchers[i];
-
-		if (!tsdb_matcher_matches(matcher, tsdb_labels_find(labels, len, matcher->name)))
-			return false;
-	}
-	return true;
+	tsdb_arena_reset(arena);
 }
 
 /* A pattern that takes too many steps has not said what it matches; then nothing may expire by it. */

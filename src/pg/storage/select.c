@@ -39,6 +39,7 @@ typedef struct Filter
 typedef struct Selection
 {
 	TsdbArena  *arena;
+	TsdbArena  *values;			/* of one row, while filters look at them */
 	int32		part;
 	Filter	   *filters;		/* cheap ones first */
 	size_t		n_filters;
@@ -56,14 +57,14 @@ static void consider(Selection *selection, TupleTableSlot *slot, bool check);
 static Datum value_of(TupleTableSlot *slot, AttrNumber column);
 static PgtsdbSeries *next_slot(Selection *selection);
 static void add_series(Selection *selection, TupleTableSlot *slot, TsdbStr bytes);
-static bool filter_matches(const Filter *filter, TsdbStr labels);
+static bool filter_matches(TsdbArena *arena, const Filter *filter, TsdbStr labels);
 static int	compare_places(const void *a, const void *b);
 
 TsdbStatus
 pgtsdb_select_series(int32 part, Snapshot snapshot, TsdbArena *arena, const TsdbMatcher *matchers, size_t n_matchers,
 					 PgtsdbSeries **series, size_t *n, TsdbError *error)
 {
-	Selection	selection = {.arena = arena, .part = part, .n_filters = n_matchers};
+	Selection	selection = {.arena = arena, .values = tsdb_arena_child(arena), .part = part, .n_filters = n_matchers};
 	Oid			heap = tsdb_local_table(TSDB_TABLE_SERIES, part);
 
 	selection.filters = make_filters(arena, matchers, n_matchers);
@@ -71,6 +72,7 @@ pgtsdb_select_series(int32 part, Snapshot snapshot, TsdbArena *arena, const Tsdb
 		select_all(&selection, heap, snapshot);
 	if (selection.n > 1)
 		qsort(selection.series, selection.n, sizeof(PgtsdbSeries), compare_places);
+	tsdb_arena_free(selection.values);
 	*series = selection.series;
 	*n = selection.n;
 	return check_limits(matchers, n_matchers, error);
@@ -181,8 +183,9 @@ consider(Selection *selection, TupleTableSlot *slot, bool check)
 	TsdbStr		bytes = {VARDATA_ANY(stored), VARSIZE_ANY_EXHDR(stored)};
 	size_t		passed = 0;
 
-	while (check && passed < selection->n_filters && filter_matches(&selection->filters[passed], bytes))
+	while (check && passed < selection->n_filters && filter_matches(selection->values, &selection->filters[passed], bytes))
 		passed++;
+	tsdb_arena_reset(selection->values);
 	if (!check || passed == selection->n_filters)
 		add_series(selection, slot, bytes);
 	if ((Pointer) stored != DatumGetPointer(datum))
@@ -211,8 +214,6 @@ add_series(Selection *selection, TupleTableSlot *slot, TsdbStr bytes)
 		.col = DatumGetInt16(value_of(slot, PGTSDB_SERIES_COL)),
 		.gone = !gone_at_is_null
 	};
-	/* the row may leave the buffer with the next one, so the labels point into a copy */
-	bytes = tsdb_str_copy(selection->arena, bytes);
 	if (tsdb_labels_read(selection->arena, bytes.data, bytes.len, &found->labels, &error) != TSDB_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -235,9 +236,9 @@ next_slot(Selection *selection)
 }
 
 static bool
-filter_matches(const Filter *filter, TsdbStr labels)
+filter_matches(TsdbArena *arena, const Filter *filter, TsdbStr labels)
 {
-	TsdbStr		value = tsdb_labels_find(labels.data, labels.len, filter->matcher->name);
+	TsdbStr		value = tsdb_labels_find(arena, labels.data, labels.len, filter->matcher->name);
 	TsdbHash	hash;
 	Verdict    *verdict;
 
