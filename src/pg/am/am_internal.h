@@ -261,8 +261,9 @@ extern void pgtsdb_am_visit_label_keys(int32 part, TsdbLabels labels, LabelIndex
 
 /* ---- pending.c ---- */
 
-/* False when the row is too long for the list. */
-extern bool pgtsdb_am_pend(Relation index, int32 part, TsdbStr labels, uint64 number);
+/* A row with more bytes of labels is too long for the list. */
+#define LABEL_INDEX_MAX_PENDING 2000
+extern void pgtsdb_am_pend(Relation index, int32 part, const PgtsdbLabelRow *rows, size_t n);
 /* Moves all pending rows into the tree; those that come meanwhile stay. */
 extern void pgtsdb_am_flush(Relation index);
 /*

@@ -182,7 +182,7 @@ static void
 add_key(void *context, TsdbStr key)
 {
 	Build	   *build = context;
-	TsdbPostings *list = rows_table_of(build->table, build->arena, key);
+	TsdbPostings *list = rows_table_of(build->table, build->arena, key)->list;
 
 	tsdb_postings_add(list, build->number);
 	/* no entry holds more of them, but it may hold fewer */
@@ -201,7 +201,7 @@ flush_table(Build *build)
 
 	rows_table_start_iterate(build->table, &iterator);
 	while ((rows = rows_table_iterate(build->table, &iterator)) != NULL)
-		flush_list(build, rows->key, &rows->list);
+		flush_list(build, rows->key, rows->list);
 }
 
 /* Key, zero byte, first row, list: bytes that are in the order of entries, since no key is continued by a zero byte. */

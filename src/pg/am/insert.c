@@ -68,7 +68,8 @@ typedef struct Halves
 	Size		separator_size;
 } Halves;
 
-static void insert_now(Relation index, Datum *values, bool *isnull, uint64 number);
+static void insert_now(Relation index, int32 part, const PgtsdbLabelRow *row);
+static void insert_null(Relation index, Datum *values, bool *isnull, uint64 number);
 static LabelIndexPlace next_place(const Additions *additions);
 static size_t take(Additions *additions, uint64 bound, TsdbPostingsWord *words, size_t max);
 static bool add_to_leaf(Relation index, Additions *additions);
@@ -105,14 +106,13 @@ pgtsdb_am_insert(Relation index, Datum *values, bool *isnull, ItemPointer tid, R
 														   ALLOCSET_SMALL_SIZES);
 	caller = MemoryContextSwitchTo(context);
 	if (isnull[column])
-		insert_now(index, values, isnull, pgtsdb_am_number(tid));
+		insert_null(index, values, isnull, pgtsdb_am_number(tid));
 	else
 	{
 		struct varlena *labels = PG_DETOAST_DATUM_PACKED(values[column]);
+		PgtsdbLabelRow row = {{VARDATA_ANY(labels), VARSIZE_ANY_EXHDR(labels)}, *tid};
 
-		if (!pgtsdb_am_pend(index, column > 0 ? DatumGetInt32(values[0]) : 0,
-							(TsdbStr) {VARDATA_ANY(labels), VARSIZE_ANY_EXHDR(labels)}, pgtsdb_am_number(tid)))
-			insert_now(index, values, isnull, pgtsdb_am_number(tid));
+		pgtsdb_label_index_insert(index, column > 0 ? DatumGetInt32(values[0]) : 0, &row, 1);
 	}
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(context);
@@ -148,9 +148,39 @@ collect_key(void *context, TsdbStr key)
 	tsdb_postings_add(&addition->rows, row->number);
 }
 
-/* Without waiting: a row that is seldom of its kind, or long. */
+/* Runs of rows that are not too long wait together. */
+void
+pgtsdb_label_index_insert(Relation index, int32 part, const PgtsdbLabelRow *rows, size_t n)
+{
+	for (size_t first = 0, end; first < n; first = end)
+	{
+		for (end = first; end < n && rows[end].labels.len <= LABEL_INDEX_MAX_PENDING;)
+			end++;
+		if (end > first)
+			pgtsdb_am_pend(index, part, &rows[first], end - first);
+		else
+			insert_now(index, part, &rows[end++]);
+	}
+}
+
+/* Without waiting: a row that is long. */
 static void
-insert_now(Relation index, Datum *values, bool *isnull, uint64 number)
+insert_now(Relation index, int32 part, const PgtsdbLabelRow *row)
+{
+	RowInsertion insertion = {
+		.arena = pgtsdb_arena_create(CurrentMemoryContext, 0, NULL),
+		.number = pgtsdb_am_number(&row->tid)
+	};
+
+	pgtsdb_am_visit_label_keys(part, tsdb_labels_view(insertion.arena, row->labels.data, row->labels.len), collect_key, &insertion);
+	pgtsdb_am_add(index, insertion.additions, insertion.n);
+	tsdb_arena_free(insertion.arena);
+	pfree(insertion.arena);
+}
+
+/* A row that is seldom of its kind. */
+static void
+insert_null(Relation index, Datum *values, bool *isnull, uint64 number)
 {
 	RowInsertion row = {.arena = pgtsdb_arena_create(CurrentMemoryContext, 0, NULL), .number = number};
 

@@ -46,6 +46,17 @@ extern bool pgtsdb_is_label_index(Relation index);
 /* Whether the first column is the part. */
 extern bool pgtsdb_label_index_has_part(Relation index);
 
+/* ---- new rows (insert.c) ---- */
+
+typedef struct PgtsdbLabelRow
+{
+	TsdbStr		labels;			/* canonical encoding */
+	ItemPointerData tid;
+} PgtsdbLabelRow;
+
+/* What index_insert() does, for many rows of a part at once. */
+extern void pgtsdb_label_index_insert(Relation index, int32 part, const PgtsdbLabelRow *rows, size_t n);
+
 /* ---- rows (match.c) ---- */
 
 /*

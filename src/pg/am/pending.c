@@ -29,9 +29,16 @@
 #include "pg/mem.h"
 
 /* A list of so many pages is moved; one that is far longer makes writers wait for who moves the other. */
-#define MOVE_PAGES 32
+#define MOVE_PAGES 16
 #define TOO_MANY_PAGES (8 * MOVE_PAGES)
-#define MAX_PENDING_ROW 2000
+
+/* What is to be appended. */
+typedef struct NewRows
+{
+	int32		part;
+	const PgtsdbLabelRow *next;
+	const PgtsdbLabelRow *end;
+} NewRows;
 
 /* The pages of a list, copied. */
 typedef struct Copies
@@ -41,16 +48,23 @@ typedef struct Copies
 	uint32		n;
 } Copies;
 
+/* Rows that were made together have most labels in common, at the same places: the keys of the row before need no look-up. */
+#define REMEMBERED_KEYS 24
+
 typedef struct Collection
 {
 	TsdbArena  *arena;
+	TsdbArena  *row;			/* for the labels of the row at hand */
 	rows_table_hash *table;
 	uint64		number;			/* of the row at hand */
+	int			place;			/* of its next key */
+	Rows		before[REMEMBERED_KEYS];	/* of the row before, by place */
 } Collection;
 
 static Buffer lock_metapage(Relation index, int lock, LabelIndexMeta *meta);
-static bool append_row(Relation index, LabelIndexPending *list, const LabelIndexEntry *entry, Size size);
-static uint32 append_page(Relation index, const LabelIndexEntry *entry, Size size);
+static void append_rows(Relation index, const LabelIndexPending *list, NewRows *rows);
+static uint32 append_page(Relation index, NewRows *rows);
+static void fill_page(Page page, NewRows *rows);
 static void empty_list(Relation index, int which);
 static void change_places(Relation index);
 static void move_list(Relation index, int which);
@@ -64,36 +78,30 @@ static void visit_copies(Relation index, const Copies *copies, LabelIndexPending
 
 /* ---- waiting ---- */
 
-bool
-pgtsdb_am_pend(Relation index, int32 part, TsdbStr labels, uint64 number)
+void
+pgtsdb_am_pend(Relation index, int32 part, const PgtsdbLabelRow *rows, size_t n)
 {
-	PGAlignedBlock bytes;
-	LabelIndexEntry *entry = (LabelIndexEntry *) bytes.data;
-	uint32		part_bytes = pg_hton32((uint32) part);
-	LabelIndexPlace place = {{(const char *) &part_bytes, sizeof(part_bytes)}, number};
+	NewRows		left = {part, rows, rows + n};
 	LabelIndexMeta meta;
 	Buffer		buffer;
-	Size		size;
-	bool		done;
 	uint32		pages = 0;
 
-	if (labels.len > MAX_PENDING_ROW)
-		return false;
-	size = pgtsdb_am_make_entry(entry, place, labels.data, labels.len);
-	/* held until the row is there, so that the list does not change places under it */
+	/* held until the rows are there, so that the list does not change places under it */
 	buffer = lock_metapage(index, BUFFER_LOCK_SHARE, &meta);
-	done = append_row(index, &meta.lists[meta.current], entry, size);
+	append_rows(index, &meta.lists[meta.current], &left);
 	UnlockReleaseBuffer(buffer);
-	if (!done)
-		pages = append_page(index, entry, size);
-	if (pages >= TOO_MANY_PAGES)
-		pgtsdb_am_flush(index);
-	else if (pages >= MOVE_PAGES && ConditionalLockPage(index, LABEL_INDEX_ROOT, ExclusiveLock))
+	while (left.next < left.end)
+	{
+		CHECK_FOR_INTERRUPTS();
+		pages = append_page(index, &left);
+		if (pages >= TOO_MANY_PAGES)
+			pgtsdb_am_flush(index);
+	}
+	if (pages >= MOVE_PAGES && pages < TOO_MANY_PAGES && ConditionalLockPage(index, LABEL_INDEX_ROOT, ExclusiveLock))
 	{
 		pgtsdb_am_flush(index);
 		UnlockPage(index, LABEL_INDEX_ROOT, ExclusiveLock);
 	}
-	return true;
 }
 
 static Buffer
@@ -109,16 +117,17 @@ lock_metapage(Relation index, int lock, LabelIndexMeta *meta)
 	return buffer;
 }
 
-/* At the end of the list's last page; false when there is none, or no room in it.  Holds the metapage. */
-static bool
-append_row(Relation index, LabelIndexPending *list, const LabelIndexEntry *entry, Size size)
+/* At the end of the list's last page, as many as find room there.  Holds the metapage. */
+static void
+append_rows(Relation index, const LabelIndexPending *list, NewRows *rows)
 {
 	Buffer		buffer;
 	Page		page;
-	bool		fits;
+	const PgtsdbLabelRow *first = rows->next;
+	GenericXLogState *state;
 
 	if (list->tail == InvalidBlockNumber)
-		return false;
+		return;
 	buffer = ReadBuffer(index, list->tail);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	page = BufferGetPage(buffer);
@@ -126,22 +135,37 @@ append_row(Relation index, LabelIndexPending *list, const LabelIndexEntry *entry
 	if (LABEL_INDEX_OPAQUE(page)->generation != list->generation)
 		pgtsdb_am_corrupted(index, list->tail, "Pending rows are of generation %u instead of %u.",
 							LABEL_INDEX_OPAQUE(page)->generation, list->generation);
-	fits = pgtsdb_am_has_room(page, size + sizeof(ItemIdData));
-	if (fits)
-	{
-		GenericXLogState *state = GenericXLogStart(index);
-
-		page = GenericXLogRegisterBuffer(state, buffer, 0);
-		pgtsdb_am_put(page, PageGetMaxOffsetNumber(page) + 1, false, entry, size);
+	state = GenericXLogStart(index);
+	fill_page(GenericXLogRegisterBuffer(state, buffer, 0), rows);
+	if (rows->next > first)
 		GenericXLogFinish(state);
-	}
+	else
+		GenericXLogAbort(state);
 	UnlockReleaseBuffer(buffer);
-	return fits;
 }
 
-/* In a further page, unless others have made one meanwhile; answers how many there are. */
+static void
+fill_page(Page page, NewRows *rows)
+{
+	uint32		part = pg_hton32((uint32) rows->part);
+
+	for (; rows->next < rows->end; rows->next++)
+	{
+		LabelIndexPlace place = {{(const char *) &part, sizeof(part)}, pgtsdb_am_number(&rows->next->tid)};
+		PGAlignedBlock bytes;
+		LabelIndexEntry *entry = (LabelIndexEntry *) bytes.data;
+		Size		size = pgtsdb_am_make_entry(entry, place, rows->next->labels.data, rows->next->labels.len);
+
+		/* rows are never taken out, so there are no holes */
+		if (PageGetExactFreeSpace(page) < size + sizeof(ItemIdData))
+			return;
+		pgtsdb_am_put(page, PageGetMaxOffsetNumber(page) + 1, false, entry, size);
+	}
+}
+
+/* In a further page, unless others have made one meanwhile with room enough; answers how many there are. */
 static uint32
-append_page(Relation index, const LabelIndexEntry *entry, Size size)
+append_page(Relation index, NewRows *rows)
 {
 	LabelIndexMeta meta;
 	Buffer		metabuffer = lock_metapage(index, BUFFER_LOCK_EXCLUSIVE, &meta);
@@ -153,7 +177,8 @@ append_page(Relation index, const LabelIndexEntry *entry, Size size)
 	GenericXLogState *state;
 	Page		page;
 
-	if (append_row(index, list, entry, size))
+	append_rows(index, list, rows);
+	if (rows->next == rows->end)
 	{
 		UnlockReleaseBuffer(metabuffer);
 		return list->pages;
@@ -184,7 +209,7 @@ append_page(Relation index, const LabelIndexEntry *entry, Size size)
 	LABEL_INDEX_OPAQUE(page)->flags = LABEL_INDEX_PENDING_FLAG;
 	LABEL_INDEX_OPAQUE(page)->generation = list->generation;
 	LABEL_INDEX_OPAQUE(page)->right = behind;
-	pgtsdb_am_put(page, FirstOffsetNumber, false, entry, size);
+	fill_page(page, rows);
 	if (BufferIsValid(tail) && next == InvalidBlockNumber)
 		LABEL_INDEX_OPAQUE(GenericXLogRegisterBuffer(state, tail, 0))->right = list->tail;
 	memcpy(PageGetContents(GenericXLogRegisterBuffer(state, metabuffer, 0)), &meta, sizeof(meta));
@@ -286,8 +311,11 @@ pgtsdb_am_pending_keys(Relation index, size_t *n)
 static Collection
 new_collection(MemoryContext context)
 {
+	TsdbArena  *arena = pgtsdb_arena_create(context, 0, NULL);
+
 	return (Collection) {
-		.arena = pgtsdb_arena_create(context, 0, NULL),
+		.arena = arena,
+		.row = tsdb_arena_child(arena),
 		.table = rows_table_create(context, 4096, NULL)
 	};
 }
@@ -298,15 +326,21 @@ collect_row(void *context, int32 part, uint64 number, TsdbStr labels)
 	Collection *collection = context;
 
 	collection->number = number;
-	pgtsdb_am_visit_label_keys(part, tsdb_labels_view(collection->arena, labels.data, labels.len), collect_key, collection);
+	collection->place = 0;
+	pgtsdb_am_visit_label_keys(part, tsdb_labels_view(collection->row, labels.data, labels.len), collect_key, collection);
+	tsdb_arena_reset(collection->row);
 }
 
 static void
 collect_key(void *context, TsdbStr key)
 {
 	Collection *collection = context;
+	Rows		other;
+	Rows	   *rows = collection->place < REMEMBERED_KEYS ? &collection->before[collection->place++] : &other;
 
-	tsdb_postings_add(rows_table_of(collection->table, collection->arena, key), collection->number);
+	if (rows == &other || !tsdb_str_equal(rows->key, key))
+		*rows = *rows_table_of(collection->table, collection->arena, key);
+	tsdb_postings_add(rows->list, collection->number);
 }
 
 static LabelIndexAddition *
@@ -319,7 +353,7 @@ sort_collection(Collection *collection, size_t *n)
 	*n = 0;
 	rows_table_start_iterate(collection->table, &iterator);
 	while ((rows = rows_table_iterate(collection->table, &iterator)) != NULL)
-		additions[(*n)++] = (LabelIndexAddition) {rows->key, rows->list};
+		additions[(*n)++] = (LabelIndexAddition) {rows->key, *rows->list};
 	qsort(additions, *n, sizeof(LabelIndexAddition), compare_additions);
 	return additions;
 }

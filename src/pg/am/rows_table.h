@@ -12,7 +12,7 @@
 typedef struct Rows
 {
 	TsdbStr		key;
-	TsdbPostings list;
+	TsdbPostings *list;			/* stays where it is when the table moves its elements */
 	char		status;			/* of simplehash */
 } Rows;
 
@@ -27,8 +27,8 @@ typedef struct Rows
 #define SH_DEFINE
 #include "lib/simplehash.h"
 
-/* The list of the key, which is copied into the arena when it is new. */
-static inline TsdbPostings *
+/* The element of the key, which is copied into the arena when it is new.  Its address is good until the next one comes. */
+static inline const Rows *
 rows_table_of(rows_table_hash *table, TsdbArena *arena, TsdbStr key)
 {
 	bool		found;
@@ -37,9 +37,10 @@ rows_table_of(rows_table_hash *table, TsdbArena *arena, TsdbStr key)
 	if (!found)
 	{
 		rows->key = tsdb_str_copy(arena, key);
-		tsdb_postings_init(&rows->list, arena);
+		rows->list = tsdb_alloc(arena, sizeof(TsdbPostings));
+		tsdb_postings_init(rows->list, arena);
 	}
-	return &rows->list;
+	return rows;
 }
 
 #endif							/* PGTSDB_AM_ROWS_TABLE_H */
