@@ -55,7 +55,7 @@ SELECT count(*) FROM tsdb.chunks a JOIN tsdb.chunks b USING (part, group_id, tie
 
 -- One timestamp stored twice with different values: chunk before head, then the lower n, in readers and in compaction.
 SELECT pg_temp.load('c_twice', 0, 3);
-CREATE TEMP TABLE twice AS SELECT * FROM tsdb.head JOIN (SELECT DISTINCT part, group_id FROM tsdb.series WHERE metric_name = 'c_twice') g USING (part, group_id);
+CREATE TEMP TABLE twice AS SELECT * FROM tsdb.head JOIN (SELECT DISTINCT part, group_id FROM tsdb.series WHERE labels OPERATOR(tsdb.->>) '__name__' = 'c_twice') g USING (part, group_id);
 INSERT INTO tsdb.head SELECT part, group_id, ts, n + 5, flags, lead("values", 1, "values") OVER (ORDER BY ts) FROM twice;
 CREATE TEMP TABLE first_wins AS SELECT * FROM pg_temp.content;
 SELECT ts, value FROM tsdb.samples('c_twice{n="int"}', '-infinity', 'infinity') ORDER BY ts;
@@ -82,7 +82,7 @@ SET pgtsdb.compaction_merge_window = '30min';
 SELECT pg_temp.load('c_merge', 0, 89, '60 s');
 CALL tsdb.compact();
 CREATE FUNCTION pg_temp.generations(metric text) RETURNS bigint LANGUAGE sql AS $$
-    SELECT count(DISTINCT t_min / 1800000) FROM tsdb.chunks WHERE group_id = (SELECT group_id FROM tsdb.series WHERE metric_name = metric LIMIT 1) $$;
+    SELECT count(DISTINCT t_min / 1800000) FROM tsdb.chunks WHERE group_id = (SELECT group_id FROM tsdb.series WHERE labels OPERATOR(tsdb.->>) '__name__' = metric LIMIT 1) $$;
 SELECT pg_temp.generations('c_merge');
 RESET pgtsdb.compaction_merge_window;
 SELECT pg_temp.load('c_merge', 90, 119, '60 s');
@@ -118,7 +118,7 @@ ROLLBACK;
 CALL tsdb.compact(true);
 BEGIN;
 CREATE CAST (bytea AS tsdb.chunk) WITHOUT FUNCTION;
-UPDATE tsdb.chunks SET data = bytea '\x01ff00'::tsdb.chunk WHERE group_id = (SELECT group_id FROM tsdb.series WHERE metric_name = 'c_undo' LIMIT 1);
+UPDATE tsdb.chunks SET data = bytea '\x01ff00'::tsdb.chunk WHERE group_id = (SELECT group_id FROM tsdb.series WHERE labels OPERATOR(tsdb.->>) '__name__' = 'c_undo' LIMIT 1);
 \set VERBOSITY sqlstate
 SELECT count(*) FROM tsdb.samples('c_undo', '-infinity', 'infinity');
 \set VERBOSITY default

@@ -28,12 +28,12 @@ SELECT tsdb.delete_series('d_metric', '2026-03-01 04:00:00Z');
 -- The whole series: the label lookup forgets it, its neighbours stay, and the same labels make a new one.
 SELECT tsdb.delete_series('d_metric{n="1"}');
 SELECT * FROM pg_temp.content ORDER BY 1, 2;
-SELECT count(*) FROM tsdb.series WHERE metric_name = 'd_metric';
+SELECT count(*) FROM tsdb.series WHERE labels OPERATOR(tsdb.->>) '__name__' = 'd_metric';
 SELECT count(*) FROM (SELECT tsdb.push_text(E'd_metric{n="1"} 42\n', '{}', timestamptz '2026-03-01 00:00:30Z')) pushed;
 SELECT * FROM pg_temp.content ORDER BY 1, 2;
 SELECT tsdb.delete_series('{__name__=~"d_.+"}');
 SELECT * FROM pg_temp.content;
-SELECT count(*) FROM tsdb.series WHERE metric_name LIKE 'd\_%';
+SELECT count(*) FROM tsdb.series WHERE labels OPERATOR(tsdb.->>) '__name__' LIKE 'd\_%';
 
 -- What cannot be done.
 SELECT tsdb.delete_series('d_metric{');

@@ -3,7 +3,7 @@ SET timezone = 'UTC';
 SELECT tsdb.push_text(E'h_one 1\nh_two 2\n', '{"job":"h","instance":"1"}', '2026-03-01 00:00:00Z');
 SELECT tsdb.push_text(E'h_two 2\n', '{"job":"h","instance":"1"}', '2026-03-01 00:00:15Z');
 CREATE TEMP TABLE taken AS
-    SELECT h.* FROM tsdb.head h JOIN tsdb.series s USING (part, group_id) WHERE s.metric_name = 'h_two' AND h.ts = 1772323215000;
+    SELECT h.* FROM tsdb.head h JOIN tsdb.series s USING (part, group_id) WHERE labels OPERATOR(tsdb.->>) '__name__' = 'h_two' AND h.ts = 1772323215000;
 
 -- Of eight later times every second n is taken, by rows of h_two; an n that a writer finds is free with one half.
 INSERT INTO tsdb.head SELECT part, group_id, ts + t * 15000, n, flags, values
@@ -43,9 +43,9 @@ SELECT tsdb.push('{"samples": [
     {"metric": "h_c", "labels": {"job": "three", "instance": "x"}, "timestampMs": 1772323200001, "value": 1},
     {"metric": "h_d", "labels": {"job": "one"}, "timestampMs": 1772323200000, "value": 1},
     {"metric": "h_e", "labels": {"job": "two"}, "timestampMs": 1772323200000, "value": 1}]}')->'ingestedCount';
-SELECT string_agg(metric_name, ' ' ORDER BY metric_name) FROM tsdb.series WHERE metric_name ~ '^h_[a-e]$' GROUP BY group_id ORDER BY 1;
+SELECT string_agg(labels OPERATOR(tsdb.->>) '__name__', ' ' ORDER BY labels OPERATOR(tsdb.->>) '__name__') FROM tsdb.series WHERE labels OPERATOR(tsdb.->>) '__name__' ~ '^h_[a-e]$' GROUP BY group_id ORDER BY 1;
 -- Others of that scrape find the group later.
 SELECT tsdb.push('{"samples": [
     {"metric": "h_f", "labels": {"job": "two", "instance": "x"}, "timestampMs": 1772323215000, "value": 1},
     {"metric": "h_g", "labels": {"job": "one", "instance": "x"}, "timestampMs": 1772323215000, "value": 1}]}')->'ingestedCount';
-SELECT string_agg(metric_name, ' ' ORDER BY metric_name) FROM tsdb.series WHERE metric_name ~ '^h_[abfg]$' GROUP BY group_id ORDER BY 1;
+SELECT string_agg(labels OPERATOR(tsdb.->>) '__name__', ' ' ORDER BY labels OPERATOR(tsdb.->>) '__name__') FROM tsdb.series WHERE labels OPERATOR(tsdb.->>) '__name__' ~ '^h_[abfg]$' GROUP BY group_id ORDER BY 1;

@@ -13,7 +13,7 @@ CREATE TEMP VIEW pb_chunks AS
 SELECT to_timestamp(t_min / 1000) AS first, to_timestamp((t_min + dt) / 1000) AS last,
        to_timestamp((regexp_match(pg_get_expr(relpartbound, p.oid), '(-?[0-9]+).?[)]$'))[1]::int8 / 1000) AS border
   FROM tsdb.chunks c JOIN pg_class p ON p.oid = c.tableoid
- WHERE (part, group_id) IN (SELECT part, group_id FROM tsdb.series WHERE metric_name = 'pb_total');
+ WHERE (part, group_id) IN (SELECT part, group_id FROM tsdb.series WHERE labels OPERATOR(tsdb.->>) '__name__' = 'pb_total');
 TABLE pb_chunks ORDER BY 1;
 -- late samples at and beside the borders, and a deletion over them
 SELECT count(tsdb.push_text('pb_total 7', at => timestamptz '2020-03-01 02:00:00Z' + ms * interval '1 ms'))

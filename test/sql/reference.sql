@@ -66,5 +66,5 @@ BEGIN
 END $$;
 RESET client_min_messages;
 SELECT count(*) > 1000 AS enough, (SELECT count(*) FROM pg_temp.stored) = count(*) AS all_there FROM reference;
-SELECT count(DISTINCT tsdb.chunks.tableoid) > 1 AS several_partitions FROM tsdb.chunks JOIN tsdb.series USING (part, group_id) WHERE metric_name = 'r_metric';
+SELECT count(DISTINCT tsdb.chunks.tableoid) > 1 AS several_partitions FROM tsdb.chunks JOIN tsdb.series USING (part, group_id) WHERE labels OPERATOR(tsdb.->>) '__name__' = 'r_metric';
 SELECT tsdb.delete_series('r_metric');

@@ -35,12 +35,12 @@ CREATE VIEW pg_temp.content AS
     SELECT labels->>'__name__' AS metric, extract(day FROM date_trunc('day', now()) - date_trunc('day', ts)) AS days_ago, count(*), sum(value)
       FROM tsdb.samples('{__name__=~"r_.*"}', '-infinity', 'infinity') GROUP BY 1, 2;
 CREATE VIEW pg_temp.classes AS
-    SELECT p.selector::text, p.retention, s.metric_name, extract(day FROM date_trunc('day', now()) - date_trunc('day', u.ts)) AS days_ago, count(*)
+    SELECT p.selector::text, p.retention, labels OPERATOR(tsdb.->>) '__name__' AS metric_name, extract(day FROM date_trunc('day', now()) - date_trunc('day', u.ts)) AS days_ago, count(*)
       FROM tsdb.chunks c CROSS JOIN tsdb.chunk_samples(c.data, c.t_min) u JOIN tsdb.series s ON (s.part, s.group_id, s.col) = (c.part, c.group_id, c.col + u.col)
       LEFT JOIN tsdb.retention_policies p USING (class)
-     WHERE s.metric_name ~ '^r_' GROUP BY 1, 2, 3, 4, p.class;
+     WHERE labels OPERATOR(tsdb.->>) '__name__' ~ '^r_' GROUP BY 1, 2, 3, 4, p.class;
 SELECT pg_temp.load(40), pg_temp.load(10), pg_temp.load(1);
-SELECT count(DISTINCT group_id) FROM tsdb.series WHERE metric_name ~ '^r_';
+SELECT count(DISTINCT group_id) FROM tsdb.series WHERE labels OPERATOR(tsdb.->>) '__name__' ~ '^r_';
 -- what is stored is shown, expired or not
 SELECT days_ago, count(*), sum(count) FROM pg_temp.content GROUP BY 1 ORDER BY 1;
 CALL tsdb.compact();
@@ -64,7 +64,7 @@ SELECT selector, metric_name, count FROM pg_temp.classes WHERE metric_name ~ 'ke
 SELECT * FROM pg_temp.content WHERE metric ~ 'kept|beside' ORDER BY 1;
 -- no two chunks of a column overlap, whatever their class
 SELECT count(*) FROM tsdb.chunks a JOIN tsdb.chunks b USING (part, group_id, tier) JOIN tsdb.series s USING (part, group_id)
- WHERE a.class < b.class AND s.metric_name ~ '^r_' AND a.t_min + a.dt >= b.t_min AND a.t_min <= b.t_min + b.dt
+ WHERE a.class < b.class AND labels OPERATOR(tsdb.->>) '__name__' ~ '^r_' AND a.t_min + a.dt >= b.t_min AND a.t_min <= b.t_min + b.dt
    AND EXISTS (SELECT FROM tsdb.chunk_samples(a.data, a.t_min) u JOIN tsdb.chunk_samples(b.data, b.t_min) v
                    ON a.col + u.col = b.col + v.col AND u.ts = v.ts);
 
@@ -73,7 +73,7 @@ DELETE FROM tsdb.retention_policies WHERE class = :kept_class;
 CALL tsdb.apply_retention();
 SELECT * FROM pg_temp.content WHERE metric ~ 'kept' ORDER BY 1;
 SELECT class = :kept_class AS same, selector, retention FROM tsdb.chunks c JOIN tsdb.series s USING (part, group_id) LEFT JOIN tsdb.retention_policies USING (class)
- WHERE s.metric_name = 'r_debug_kept' AND c.class = :kept_class;
+ WHERE labels OPERATOR(tsdb.->>) '__name__' = 'r_debug_kept' AND c.class = :kept_class;
 SELECT count(tsdb.push_text(E'r_debug_kept 1000\n', '{}', date_trunc('day', now()) - interval '1 day' + interval '1 min 2 s'));
 CALL tsdb.compact();
 SELECT selector, metric_name, count FROM pg_temp.classes WHERE metric_name ~ 'kept' ORDER BY 2;
@@ -89,21 +89,21 @@ SELECT pg_temp.load(6, '{r_gone_a,r_gone_b}');
 SELECT tsdb.push_text('r_gone_never 1', '{"job": "r_job"}', date_trunc('day', now()) - interval '6 days');
 CALL tsdb.compact();
 CALL tsdb.apply_retention();
-SELECT metric_name, gone_at FROM tsdb.series WHERE metric_name ~ '^r_gone' ORDER BY 1;
+SELECT labels OPERATOR(tsdb.->>) '__name__' AS metric_name, gone_at FROM tsdb.series WHERE labels OPERATOR(tsdb.->>) '__name__' ~ '^r_gone' ORDER BY 1;
 SELECT count(*) AS groups FROM tsdb.series_groups JOIN tsdb.parts USING (part) WHERE tenant_id = 'r_tenant' \gset
 SET pgtsdb.empty_series_age = 0;
 BEGIN;
 CALL tsdb.apply_retention();
-SELECT metric_name, gone_at IS NULL AS live FROM tsdb.series WHERE metric_name ~ '^r_' ORDER BY 1;
+SELECT labels OPERATOR(tsdb.->>) '__name__' AS metric_name, gone_at IS NULL AS live FROM tsdb.series WHERE labels OPERATOR(tsdb.->>) '__name__' ~ '^r_' ORDER BY 1;
 ROLLBACK;
 CALL tsdb.apply_retention();
-SELECT metric_name, gone_at FROM tsdb.series WHERE metric_name ~ '^r_' ORDER BY 1;
+SELECT labels OPERATOR(tsdb.->>) '__name__' AS metric_name, gone_at FROM tsdb.series WHERE labels OPERATOR(tsdb.->>) '__name__' ~ '^r_' ORDER BY 1;
 SELECT :groups - count(*) AS groups_gone FROM tsdb.series_groups JOIN tsdb.parts USING (part) WHERE tenant_id = 'r_tenant';
 -- and are made anew when they are written again; one that is a column among others goes as well
 SELECT pg_temp.load(0, '{r_gone_a,r_stays,r_gone_b}');
 SELECT tsdb.delete_series('r_gone_a', '-infinity', 'infinity');
 CALL tsdb.apply_retention();
-SELECT metric_name, col FROM tsdb.series WHERE metric_name ~ '^r_(gone|stays)' ORDER BY 1;
+SELECT labels OPERATOR(tsdb.->>) '__name__' AS metric_name, col FROM tsdb.series WHERE labels OPERATOR(tsdb.->>) '__name__' ~ '^r_(gone|stays)' ORDER BY 1;
 SELECT pg_temp.load(0, '{r_gone_a}');
 SELECT metric, count FROM pg_temp.content WHERE metric ~ '^r_(gone|stays)' ORDER BY 1;
 RESET pgtsdb.empty_series_age;

@@ -55,7 +55,7 @@ ROLLBACK;
 BEGIN; DELETE FROM tsdb.series; ALTER TABLE tsdb.series ALTER COLUMN gone_at SET NOT NULL; SELECT tsdb.create_storage();
 \echo :SQLSTATE
 ROLLBACK;
-BEGIN; DROP INDEX tsdb.series_hash_key; SELECT tsdb.create_storage();
+BEGIN; DROP INDEX tsdb.series_hash_idx; SELECT tsdb.create_storage();
 \echo :SQLSTATE
 ROLLBACK;
 BEGIN; ALTER TABLE tsdb.head DROP CONSTRAINT head_pkey; SELECT tsdb.create_storage();

@@ -32,7 +32,7 @@ sub run
 # Lookups of series by hash so far, in the tables instead of a cache.
 sub lookups
 {
-	return $node->safe_psql('postgres', "SELECT coalesce(sum(pg_stat_get_numscans('tsdb.series_hash_key'::regclass)), 0)");
+	return $node->safe_psql('postgres', "SELECT coalesce(sum(pg_stat_get_numscans('tsdb.series_hash_idx'::regclass)), 0)");
 }
 
 # How many lookups a write takes.
@@ -49,7 +49,7 @@ sub lookups_of
 sub rows_of
 {
 	my ($metric) = @_;
-	return $node->safe_psql('postgres', "SELECT count(*) FROM tsdb.series WHERE metric_name = '$metric' AND gone_at IS NULL");
+	return $node->safe_psql('postgres', "SELECT count(*) FROM tsdb.series WHERE labels OPERATOR(tsdb.->>) '__name__' = '$metric' AND gone_at IS NULL");
 }
 
 sub samples_of

@@ -43,7 +43,7 @@ for my $round (1 .. 5)
 	all_at_once("first write $round", 8, 1, <<'END');
 SELECT tsdb.push_text('first_write 1', '{"job": "first"}', to_timestamp(nextval('ticks')));
 END
-	is(count_of("FROM tsdb.series WHERE metric_name = 'first_write'"), 1, "first write $round: one series");
+	is(count_of("FROM tsdb.series WHERE labels OPERATOR(tsdb.->>) '__name__' = 'first_write'"), 1, "first write $round: one series");
 	is(samples_of('first_write'), 8, "first write $round: all samples");
 }
 
@@ -57,7 +57,7 @@ SELECT tsdb.push_text(string_agg(format('same{n="%s"} 1', (n * 104729 + :salt) %
   FROM generate_series(1, 20) n;
 COMMIT;
 END
-is(count_of("FROM tsdb.series WHERE metric_name = 'same'"), 200, 'same series: each once');
+is(count_of("FROM tsdb.series WHERE labels OPERATOR(tsdb.->>) '__name__' = 'same'"), 200, 'same series: each once');
 is(count_of("FROM (SELECT 1 FROM tsdb.series GROUP BY part, group_id, col HAVING count(*) > 1) t"), 0, 'same series: no column twice');
 is(count_of("FROM tsdb.series_groups g WHERE n_columns <> (SELECT count(*) FROM tsdb.series s WHERE s.group_id = g.group_id)"), 0,
 	'same series: groups know their columns');
@@ -79,7 +79,7 @@ ROLLBACK;
 \endif
 END
 is(samples_of('maybe'), 20 * count_of('FROM committed'), 'rolled back: the samples of those that committed');
-is(count_of("FROM (SELECT labels FROM tsdb.series WHERE metric_name = 'maybe' GROUP BY labels HAVING count(*) > 1) t"), 0, 'rolled back: each series once');
+is(count_of("FROM (SELECT labels FROM tsdb.series WHERE labels OPERATOR(tsdb.->>) '__name__' = 'maybe' GROUP BY labels HAVING count(*) > 1) t"), 0, 'rolled back: each series once');
 
 # Fragments of one scrape, each by another client, at the same times: rows of one group and time meet, none is lost.
 $node->safe_psql('postgres', q{SELECT tsdb.push_text(string_agg(format('shard{client="%s",n="%s"} 0', c, n), E'\n') || E'\n',
@@ -94,9 +94,9 @@ SELECT tsdb.push_text(string_agg(format('shard{client="%s",n="%s"} 1', :client_i
                       to_timestamp(:tick)) FROM generate_series(1, 10) n;
 END
 }
-is(count_of("FROM tsdb.series WHERE metric_name = 'shard'"), 80, 'fragments: no new series');
-is(count_of("FROM (SELECT DISTINCT group_id FROM tsdb.series WHERE metric_name = 'shard') t"), 1, 'fragments: one group');
-my $rows = count_of("FROM tsdb.head JOIN tsdb.series USING (part, group_id) WHERE metric_name = 'shard' AND col = 0");
+is(count_of("FROM tsdb.series WHERE labels OPERATOR(tsdb.->>) '__name__' = 'shard'"), 80, 'fragments: no new series');
+is(count_of("FROM (SELECT DISTINCT group_id FROM tsdb.series WHERE labels OPERATOR(tsdb.->>) '__name__' = 'shard') t"), 1, 'fragments: one group');
+my $rows = count_of("FROM tsdb.head JOIN tsdb.series USING (part, group_id) WHERE labels OPERATOR(tsdb.->>) '__name__' = 'shard' AND col = 0");
 cmp_ok($rows, '>', 100, 'fragments: rows met');
 is(samples_of('shard') % 10, 0, 'fragments: each is there as a whole');
 

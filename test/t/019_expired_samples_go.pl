@@ -48,7 +48,7 @@ sub becomes
 }
 
 my $count = q{SELECT count(*) FROM tsdb.samples('stored', '-infinity', 'infinity')};
-my $series = q{SELECT string_agg(labels::jsonb ->> 'job', ' ' ORDER BY labels::jsonb ->> 'job') FROM tsdb.series WHERE metric_name = 'stored'};
+my $series = q{SELECT string_agg(labels::jsonb ->> 'job', ' ' ORDER BY labels::jsonb ->> 'job') FROM tsdb.series WHERE labels OPERATOR(tsdb.->>) '__name__' = 'stored'};
 
 # ---- a partition goes, although somebody reads ----
 

@@ -55,7 +55,7 @@ is(sums('other'), 'a 4 x 100, b 4 x 200, c 4 x 300', 'and of another database');
 # What one database knows is no reason for another to go on with.
 $session{postgres}->query_safe(push_sql(known => 5));
 $session{copy}->query_safe(push_sql(known => 50));
-is($node->safe_psql('copy', q{SELECT count(*) FROM tsdb.series WHERE metric_name = 'known'}), 1,
+is($node->safe_psql('copy', q{SELECT count(*) FROM tsdb.series WHERE labels OPERATOR(tsdb.->>) '__name__' = 'known'}), 1,
 	'a series of the one is made in the other');
 $session{postgres}->query_safe(q{SELECT tsdb.delete_series('known')});
 $session{copy}->query_safe(push_sql(known => 50));

@@ -14,21 +14,15 @@
 #include "access/genam.h"
 #include "access/heapam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
-#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/index.h"
-#include "catalog/pg_am.h"
-#include "executor/tuptable.h"
 #include "nodes/execnodes.h"
 #include "utils/rel.h"
 
 #include "pg/storage/head_insert.h"
 #include "pg/storage/relations.h"
+#include "pg/storage/row_insert.h"
 #include "pg/storage/schema.h"
-
-/* Rows that go to the table in one call. */
-#define ROWS_AT_ONCE 256
 
 /* Key columns of the primary key. */
 #define KEY_COLUMNS 4
@@ -36,17 +30,14 @@
 /* What all calls of one batch share. */
 typedef struct Insertion
 {
-	Relation	heap;
+	PgtsdbRowInsert rows;
 	Relation	index;
 	IndexInfo  *index_info;
 	const PgtsdbHeadTuples *tuples;
-	TupleTableSlot *slots[ROWS_AT_ONCE];
-	int			n_slots;
 	ItemPointerData *taken;		/* addresses of rows whose key somebody has */
 	int			n_taken;
 } Insertion;
 
-static bool is_plain(Relation heap);
 static void insert_some(Insertion *insertion, int from, int n, bool *stored);
 static void fill_slot(Insertion *insertion, int slot, int row);
 static bool insert_entry(Insertion *insertion, int row, ItemPointer tid);
@@ -57,48 +48,23 @@ pgtsdb_head_insert(const PgtsdbHeadTuples *tuples, bool *stored)
 	static const char *const columns[] = {"part", "group_id", "ts", "n"};
 	Insertion	insertion = {.tuples = tuples};
 
-	insertion.heap = tsdb_leaf_open(tsdb_local_table(TSDB_TABLE_HEAD, tuples->part), RowExclusiveLock);
-	if (insertion.heap == NULL)
-		pgtsdb_table_is_gone("head");
-	if (!is_plain(insertion.heap))
-	{
-		table_close(insertion.heap, NoLock);
+	if (!pgtsdb_row_insert_open(&insertion.rows, tsdb_local_table(TSDB_TABLE_HEAD, tuples->part), "head", PGTSDB_HEAD_N, 1))
 		return false;
-	}
-	insertion.index = tsdb_index_open(insertion.heap, KEY_COLUMNS, columns, RowExclusiveLock);
+	insertion.index = tsdb_index_open(insertion.rows.heap, KEY_COLUMNS, columns, RowExclusiveLock);
 	insertion.index_info = BuildIndexInfo(insertion.index);
 	insertion.taken = palloc(tuples->n * sizeof(ItemPointerData));
-	for (int i = 0; i < tuples->n; i += ROWS_AT_ONCE)
-		insert_some(&insertion, i, Min(ROWS_AT_ONCE, tuples->n - i), stored);
+	for (int i = 0; i < tuples->n; i += PGTSDB_ROWS_AT_ONCE)
+		insert_some(&insertion, i, Min(PGTSDB_ROWS_AT_ONCE, tuples->n - i), stored);
 
 	/* A command sees only rows of those before it. */
 	CommandCounterIncrement();
 	for (int i = 0; i < insertion.n_taken; i++)
-		simple_heap_delete(insertion.heap, &insertion.taken[i]);
+		simple_heap_delete(insertion.rows.heap, &insertion.taken[i]);
 	if (insertion.n_taken > 0)
 		CommandCounterIncrement();
-	for (int i = 0; i < insertion.n_slots; i++)
-		ExecDropSingleTupleTableSlot(insertion.slots[i]);
 	index_close(insertion.index, NoLock);
-	table_close(insertion.heap, NoLock);
+	pgtsdb_row_insert_close(&insertion.rows);
 	return true;
-}
-
-/* Whether rows and entries of the primary key are all that an INSERT would make. */
-static bool
-is_plain(Relation heap)
-{
-	const TupleConstr *constraints = RelationGetDescr(heap)->constr;
-
-	return heap->rd_rel->relkind == RELKIND_RELATION &&
-		heap->rd_rel->relam == HEAP_TABLE_AM_OID &&
-		!heap->rd_rel->relispartition &&
-		!heap->rd_rel->relrowsecurity &&
-		heap->trigdesc == NULL &&
-		heap->rd_rules == NULL &&
-		RelationGetDescr(heap)->natts == PGTSDB_HEAD_N &&
-		list_length(RelationGetIndexList(heap)) == 1 &&
-		(constraints == NULL || (constraints->num_check == 0 && !constraints->has_generated_stored));
 }
 
 static void
@@ -106,10 +72,10 @@ insert_some(Insertion *insertion, int from, int n, bool *stored)
 {
 	for (int i = 0; i < n; i++)
 		fill_slot(insertion, i, from + i);
-	table_multi_insert(insertion->heap, insertion->slots, n, GetCurrentCommandId(true), 0, NULL);
+	pgtsdb_row_insert_store(&insertion->rows, n);
 	for (int i = 0; i < n; i++)
 	{
-		ItemPointer tid = &insertion->slots[i]->tts_tid;
+		ItemPointer tid = &insertion->rows.slots[i]->tts_tid;
 
 		stored[from + i] = insert_entry(insertion, from + i, tid);
 		if (!stored[from + i])
@@ -117,19 +83,12 @@ insert_some(Insertion *insertion, int from, int n, bool *stored)
 	}
 }
 
-/* Slots are made when they are needed first.  The copy of the descriptor needs no pin on the relcache. */
 static void
 fill_slot(Insertion *insertion, int slot, int row)
 {
 	const PgtsdbHeadTuples *tuples = insertion->tuples;
-	TupleTableSlot *target;
+	TupleTableSlot *target = pgtsdb_row_insert_slot(&insertion->rows, slot);
 
-	if (slot == insertion->n_slots)
-		insertion->slots[insertion->n_slots++] =
-			MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(insertion->heap)), &TTSOpsHeapTuple);
-	target = insertion->slots[slot];
-	ExecClearTuple(target);
-	memset(target->tts_isnull, 0, PGTSDB_HEAD_N * sizeof(bool));
 	target->tts_values[PGTSDB_HEAD_PART - 1] = Int32GetDatum(tuples->part);
 	target->tts_values[PGTSDB_HEAD_GROUP_ID - 1] = Int32GetDatum(tuples->group_ids[row]);
 	target->tts_values[PGTSDB_HEAD_TS - 1] = Int64GetDatum(tuples->times[row]);
@@ -149,6 +108,6 @@ insert_entry(Insertion *insertion, int row, ItemPointer tid)
 	};
 	bool		isnull[KEY_COLUMNS] = {false};
 
-	return index_insert(insertion->index, key, isnull, tid, insertion->heap, UNIQUE_CHECK_PARTIAL, false,
+	return index_insert(insertion->index, key, isnull, tid, insertion->rows.heap, UNIQUE_CHECK_PARTIAL, false,
 						insertion->index_info);
 }

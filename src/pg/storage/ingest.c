@@ -460,22 +460,13 @@ resolve_waiting(PgtsdbIngest *ingest)
 static void
 publish_raw_key(const PgtsdbSeriesWanted *wanted, const Waiting *waiting)
 {
-	if (!wanted->clash && (waiting->raw_key.lo != 0 || waiting->raw_key.hi != 0))
+	if (waiting->raw_key.lo != 0 || waiting->raw_key.hi != 0)
 		pgtsdb_cache_publish(waiting->raw_key, wanted->series, wanted->committed);
 }
 
 static void
 resolved(PgtsdbIngest *ingest, const PgtsdbSeriesWanted *wanted, const Waiting *waiting)
 {
-	TsdbError	error;
-
-	if (wanted->clash)
-	{
-		tsdb_fail(&error, TSDB_ERR_LABELS, "labels of a series of metric \"%.*s\" have the hash of another series",
-				  (int) Min(wanted->metric_name.len, 64), wanted->metric_name.data);
-		count_rejected(ingest, &error, 1);
-		return;
-	}
 	pgtsdb_cache_publish(canonical_key(ingest, wanted), wanted->series, wanted->committed);
 	add_samples(ingest, wanted->series, waiting->samples, waiting->n);
 }

@@ -113,12 +113,6 @@ pgtsdb_scan_key_text(PgtsdbScan *scan, int column, Datum value)
 }
 
 void
-pgtsdb_scan_key_uuid(PgtsdbScan *scan, int column, const pg_uuid_t *value)
-{
-	add_key(scan, column, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(value));
-}
-
-void
 pgtsdb_scan_start(PgtsdbScan *scan)
 {
 	if (scan->scan != NULL && scan->scan->numberOfKeys != scan->n_keys)

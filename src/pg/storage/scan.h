@@ -14,7 +14,6 @@
 #include "access/relscan.h"
 #include "access/skey.h"
 #include "executor/tuptable.h"
-#include "utils/uuid.h"
 
 #define PGTSDB_MAX_SCAN_KEYS 8
 
@@ -46,7 +45,6 @@ extern void pgtsdb_scan_key_int2(PgtsdbScan *scan, int column, StrategyNumber st
 extern void pgtsdb_scan_key_int4(PgtsdbScan *scan, int column, StrategyNumber strategy, int32 value);
 extern void pgtsdb_scan_key_int8(PgtsdbScan *scan, int column, StrategyNumber strategy, int64 value);
 extern void pgtsdb_scan_key_text(PgtsdbScan *scan, int column, Datum value);
-extern void pgtsdb_scan_key_uuid(PgtsdbScan *scan, int column, const pg_uuid_t *value);	/* must stay there while the scan runs */
 /* Positions before the first row of the keys. */
 extern void pgtsdb_scan_start(PgtsdbScan *scan);
 

@@ -1,11 +1,10 @@
 /*
  * series.c
- *		Series rows: looked up by the hash of their labels, made when they are new, retired.
+ *		Series rows: looked up by their labels, made when they are new, retired.
  *
- * A series is what its canonical labels say; their 128-bit hash finds the live
- * row by the unique index.  New rows are made under the series lock of the part,
- * after a second look with a snapshot taken under it, so the unique index never makes two
- * creators wait for each other, and ids are given out by one at a time.
+ * A series is what its canonical labels say.  An index on 32 bits of their hash leads to the few live rows that may be it, and
+ * the labels decide.  New rows are made under the series lock of the part, after a second look with a snapshot taken under
+ * it: that alone keeps two creators from making the same series, and ids are given out by one at a time.
  *
  * Series that arrive together and have the same origin (job and instance, or
  * what the sender says) become columns of one group, in the order of arrival; series of one
@@ -26,7 +25,6 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
-#include "utils/uuid.h"
 
 #include "pg/errors.h"
 #include "pg/mem.h"
@@ -36,6 +34,7 @@
 #include "pg/storage/scan.h"
 #include "pg/storage/schema.h"
 #include "pg/storage/series_cache.h"
+#include "pg/storage/series_insert.h"
 #include "pg/storage/statement.h"
 #include "pg/types/types.h"
 
@@ -62,12 +61,13 @@ typedef struct Creation
 	Datum	   *new_origins;
 } Creation;
 
-static pg_uuid_t hash_to_uuid(TsdbHash hash);
 static TsdbStr series_origin(TsdbArena *arena, TsdbStr job, TsdbStr instance);
 static TsdbStr shorten(TsdbArena *arena, const char *origin, size_t len);
 static int32 part_of(const PgtsdbTenant *tenant, TsdbStr job, TsdbStr instance);
 static size_t look_up(PgtsdbSeriesWanted **wanted, size_t n);
 static void look_up_one(PgtsdbScan *scan, PgtsdbSeriesWanted *wanted);
+static bool has_labels(const PgtsdbScan *scan, TsdbStr labels);
+static void take_row(const PgtsdbScan *scan, PgtsdbSeriesWanted *wanted);
 static uint64 create_missing(const PgtsdbTenant *tenant, PgtsdbSeriesWanted **wanted, size_t n);
 static void create_in_part(const PgtsdbTenant *tenant, PgtsdbSeriesWanted **wanted, size_t n);
 static void share_origins(PgtsdbSeriesWanted **wanted, size_t n);
@@ -76,6 +76,7 @@ static bool newest_group(PgtsdbScan *scan, int32 part, TsdbStr origin, int32 *gr
 static int32 take_group_ids(const PgtsdbTenant *tenant, int32 part, int32 n);
 static void insert_groups(const Creation *creation, int32 first_id);
 static void insert_series(const Creation *creation);
+static void insert_by_statement(const Creation *creation);
 static uint64 run_for_series(PgtsdbStatement *statement, const PgtsdbSeriesRef *series, size_t n);
 static Datum series_tids(const PgtsdbSeriesRef *series, size_t n, Snapshot snapshot);
 static int	compare_hash(const void *a, const void *b);
@@ -90,25 +91,25 @@ pgtsdb_series_describe(TsdbArena *arena, const PgtsdbTenant *tenant, TsdbLabels 
 {
 	TsdbStr		job = tsdb_labels_get(labels, TSDB_STR("job"));
 	TsdbStr		instance = tsdb_labels_get(labels, TSDB_STR("instance"));
+	TsdbStr		metric_name = tsdb_labels_get(labels, TSDB_STR(TSDB_METRIC_NAME));
 	TsdbBuffer	encoded;
 
 	memset(wanted, 0, sizeof(*wanted));
-	wanted->metric_name = tsdb_labels_get(labels, TSDB_STR(TSDB_METRIC_NAME));
-	if (wanted->metric_name.len == 0)
+	if (metric_name.len == 0)
 		return tsdb_fail(error, TSDB_ERR_LABELS, "series has no metric name");
-	if (wanted->metric_name.len > PGTSDB_MAX_METRIC_NAME_BYTES)
+	if (metric_name.len > PGTSDB_MAX_METRIC_NAME_BYTES)
 		return tsdb_fail(error, TSDB_ERR_LIMIT, "metric name of %zu bytes is longer than %d",
-						 wanted->metric_name.len, PGTSDB_MAX_METRIC_NAME_BYTES);
+						 metric_name.len, PGTSDB_MAX_METRIC_NAME_BYTES);
 
 	tsdb_buffer_init(&encoded, arena, 256);
 	tsdb_labels_encode(&encoded, labels);
 	if (encoded.len > PGTSDB_MAX_LABELS_BYTES)
 		return tsdb_fail(error, TSDB_ERR_LIMIT, "labels of series \"%.*s\" take %zu bytes, more than %d",
-						 (int) Min(wanted->metric_name.len, 64), wanted->metric_name.data,
+						 (int) Min(metric_name.len, 64), metric_name.data,
 						 encoded.len, PGTSDB_MAX_LABELS_BYTES);
-	wanted->labels = (TsdbStr) {(const char *) encoded.data, encoded.len};
-	wanted->hash = tsdb_hash(encoded.data, encoded.len, 0);
-	wanted->metric_name = tsdb_str_copy(arena, wanted->metric_name);
+	/* gives back what the buffer had to spare: many are kept */
+	wanted->labels = (TsdbStr) {tsdb_grow(arena, encoded.data, encoded.capacity, encoded.len), encoded.len};
+	wanted->hash = tsdb_hash(wanted->labels.data, encoded.len, 0);
 	if (origin != NULL)
 		wanted->origin = shorten(arena, origin, strlen(origin));
 	else
@@ -118,20 +119,6 @@ pgtsdb_series_describe(TsdbArena *arena, const PgtsdbTenant *tenant, TsdbLabels 
 	}
 	wanted->part = part_of(tenant, job, instance);
 	return TSDB_OK;
-}
-
-/* XXH128's canonical form: the high half first, each half with its highest byte first. */
-static pg_uuid_t
-hash_to_uuid(TsdbHash hash)
-{
-	pg_uuid_t	uuid;
-
-	for (int i = 0; i < 8; i++)
-	{
-		uuid.data[i] = (unsigned char) (hash.hi >> (56 - 8 * i));
-		uuid.data[8 + i] = (unsigned char) (hash.lo >> (56 - 8 * i));
-	}
-	return uuid;
 }
 
 static TsdbStr
@@ -227,7 +214,7 @@ look_up(PgtsdbSeriesWanted **wanted, size_t n)
 	for (size_t i = 0; i < n; i++)
 	{
 		look_up_one(&scan, wanted[i]);
-		if (!wanted[i]->found && !wanted[i]->clash)
+		if (!wanted[i]->found)
 		{
 			PgtsdbSeriesWanted *swap = wanted[missing];
 
@@ -243,23 +230,32 @@ look_up(PgtsdbSeriesWanted **wanted, size_t n)
 static void
 look_up_one(PgtsdbScan *scan, PgtsdbSeriesWanted *wanted)
 {
-	pg_uuid_t	uuid = hash_to_uuid(wanted->hash);
-	struct varlena *labels;
-	HeapTuple	tuple;
-
 	pgtsdb_scan_clear(scan);
 	pgtsdb_scan_key_int4(scan, 1, BTEqualStrategyNumber, wanted->part);
-	pgtsdb_scan_key_uuid(scan, 2, &uuid);
+	pgtsdb_scan_key_int4(scan, 2, BTEqualStrategyNumber, pgtsdb_series_hash(wanted));
 	pgtsdb_scan_start(scan);
-	if (!pgtsdb_scan_next(scan))
-		return;
+	while (!wanted->found && pgtsdb_scan_next(scan))
+		if (has_labels(scan, wanted->labels))
+			take_row(scan, wanted);
+}
 
-	labels = PG_DETOAST_DATUM_PACKED(pgtsdb_scan_value(scan, PGTSDB_SERIES_LABELS));
-	wanted->clash = VARSIZE_ANY_EXHDR(labels) != wanted->labels.len ||
-		memcmp(VARDATA_ANY(labels), wanted->labels.data, wanted->labels.len) != 0;
-	if (wanted->clash)
-		return;
-	tuple = ExecFetchSlotHeapTuple(scan->slot, false, NULL);
+static bool
+has_labels(const PgtsdbScan *scan, TsdbStr labels)
+{
+	Datum		datum = pgtsdb_scan_value(scan, PGTSDB_SERIES_LABELS);
+	struct varlena *stored = PG_DETOAST_DATUM_PACKED(datum);
+	bool		same = tsdb_str_equal((TsdbStr) {VARDATA_ANY(stored), VARSIZE_ANY_EXHDR(stored)}, labels);
+
+	if ((Pointer) stored != DatumGetPointer(datum))
+		pfree(stored);
+	return same;
+}
+
+static void
+take_row(const PgtsdbScan *scan, PgtsdbSeriesWanted *wanted)
+{
+	HeapTuple	tuple = ExecFetchSlotHeapTuple(scan->slot, false, NULL);
+
 	wanted->found = true;
 	wanted->committed = !TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
 	wanted->series.part = wanted->part;
@@ -457,18 +453,23 @@ insert_groups(const Creation *creation, int32 first_id)
 static void
 insert_series(const Creation *creation)
 {
+	if (!pgtsdb_series_insert(creation->wanted, creation->n))
+		insert_by_statement(creation);
+}
+
+static void
+insert_by_statement(const Creation *creation)
+{
 	static PgtsdbStatement insert = {
-		"INSERT INTO tsdb.series (created_at, part, group_id, col, hash, metric_name, labels)"
-		" SELECT pg_catalog.now(), $1, u.group_id, u.col, u.hash, u.metric_name, u.labels"
-		" FROM unnest($2, $3, $4, $5, $6) AS u (group_id, col, hash, metric_name, labels)",
+		"INSERT INTO tsdb.series (created_at, part, group_id, hash, col, labels)"
+		" SELECT pg_catalog.now(), $1, u.group_id, u.hash, u.col, u.labels"
+		" FROM unnest($2, $3, $4, $5) AS u (group_id, hash, col, labels)",
 		SPI_OK_INSERT
 	};
 	Oid			type = pgtsdb_type_oid("labels");
 	int32	   *group_ids = palloc_array(int32, creation->n);
+	int32	   *hashes = palloc_array(int32, creation->n);
 	int16	   *cols = palloc_array(int16, creation->n);
-	pg_uuid_t  *uuids = palloc_array(pg_uuid_t, creation->n);
-	Datum	   *hashes = palloc_array(Datum, creation->n);
-	Datum	   *names = palloc_array(Datum, creation->n);
 	Datum	   *labels = palloc_array(Datum, creation->n);
 
 	for (size_t i = 0; i < creation->n; i++)
@@ -476,22 +477,17 @@ insert_series(const Creation *creation)
 		const PgtsdbSeriesWanted *wanted = creation->wanted[i];
 
 		group_ids[i] = wanted->series.group_id;
+		hashes[i] = pgtsdb_series_hash(wanted);
 		cols[i] = wanted->series.col;
-		uuids[i] = hash_to_uuid(wanted->hash);
-		hashes[i] = UUIDPGetDatum(&uuids[i]);
-		names[i] = pgtsdb_bytes_datum(wanted->metric_name.data, wanted->metric_name.len);
 		labels[i] = pgtsdb_bytes_datum(wanted->labels.data, wanted->labels.len);
 	}
-	pgtsdb_statement_run(&insert, 6,
-						 (Oid[]) {
-							 INT4OID, INT4ARRAYOID, INT2ARRAYOID, get_array_type(UUIDOID), TEXTARRAYOID, get_array_type(type)
-						 },
+	pgtsdb_statement_run(&insert, 5,
+						 (Oid[]) {INT4OID, INT4ARRAYOID, INT4ARRAYOID, INT2ARRAYOID, get_array_type(type)},
 						 (Datum[]) {
 							 Int32GetDatum(creation->part),
 							 pgtsdb_int4_array(group_ids, creation->n),
+							 pgtsdb_int4_array(hashes, creation->n),
 							 pgtsdb_int2_array(cols, creation->n),
-							 pgtsdb_datum_array(hashes, creation->n, UUIDOID),
-							 pgtsdb_datum_array(names, creation->n, TEXTOID),
 							 pgtsdb_datum_array(labels, creation->n, type)
 						 });
 }
@@ -634,6 +630,7 @@ pgtsdb_series_name(PgtsdbSeriesRef series)
 	return tsdb_buffer_cstring(&text);
 }
 
+/* The order of the index. */
 static int
 compare_hash(const void *a, const void *b)
 {
@@ -642,9 +639,7 @@ compare_hash(const void *a, const void *b)
 
 	if (x->part != y->part)
 		return x->part < y->part ? -1 : 1;
-	if (x->hash.hi != y->hash.hi)
-		return x->hash.hi < y->hash.hi ? -1 : 1;
-	return x->hash.lo < y->hash.lo ? -1 : x->hash.lo > y->hash.lo;
+	return pgtsdb_series_compare_hash(x, y);
 }
 
 static int
