@@ -14,6 +14,9 @@ batch=${BATCH:-2000}
 # On a whole day, so that the samples lie in as few partitions as their span allows.
 start=${START:-1699920000000}
 
+# Phase by phase: the compactor would work in any of them.
+BENCH_CONF="pgtsdb.databases = ''
+${BENCH_CONF:-}"
 start_server
 
 # phase NAME SAMPLES COMMAND...: runs it and prints CPU and WAL; SAMPLES 0 takes the number that the command reports.
