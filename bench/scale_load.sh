@@ -139,7 +139,7 @@ run_bloat() {
     start_large_server "pgtsdb.compaction_window = ${window}min
 pgtsdb.compaction_interval = $((60000 / speed))ms
 pgtsdb.compaction_delay = 7d
-autovacuum_naptime = $((60 / speed > 0 ? 60 / speed : 1))s"
+autovacuum_naptime = 1s"
     start=$((($(date +%s) / 86400 - 2) * 86400000))
     began=$(date +%s.%N)
     move_border "$speed" &
@@ -151,9 +151,10 @@ autovacuum_naptime = $((60 / speed > 0 ? 60 / speed : 1))s"
     kill "$mover"
 }
 
-# move_border SPEED: the newest window that is closed is that of five minutes ago, on the clock of the samples.
+# move_border SPEED: the newest window that is closed is that of five minutes ago, on the clock of the samples.  Not every second: with
+# each reload the launcher of autovacuum plans anew, and begins its nap again.
 move_border() {
-    exec "$bindir/psql" -U watch -XAtq < <(while sleep 1; do
+    exec "$bindir/psql" -U watch -XAtq < <(while sleep 5; do
         printf "ALTER SYSTEM SET pgtsdb.compaction_delay = '%ds';\nSELECT pg_reload_conf() \\g /dev/null\n" "$(border_delay "$1")"
     done)
 }
