@@ -3,7 +3,7 @@
  *		What a query is asked of: pgtsdb through SQL, or a peer over the Prometheus HTTP API.
  *
  * Both are asked as a dashboard would: on one connection that stays, with the
- * query as a parameter that the server has to parse each time.
+ * query as a parameter that the server has to parse each time; through SQL by a prepared statement.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +13,8 @@
 #include "backend.h"
 
 #define FORM_MAX 4096
+
+static const char *const statement_names[2] = {"instant", "range"};
 
 static void connect_sql(Backend *backend);
 static void connect_http(Backend *backend);
@@ -49,14 +51,27 @@ backend_run(Backend *backend, const Query *query, int64_t end)
 	return backend->kind == BACKEND_PEER ? run_http(backend, query, end) : run_sql(backend, query, end);
 }
 
+/* With prepared statements, as the gateway and any pool have them. */
 static void
 connect_sql(Backend *backend)
 {
+	static const char *const statements[2][2] = {
+		{"SELECT tsdb.api_query($1, $2)", "SELECT tsdb.api_query_range($1, $2, $3, $4)"},
+		{"SELECT count(*), sum(value) FROM tsdb.promql($1, $2)", "SELECT count(*), sum(value) FROM tsdb.promql($1, $2, $3, $4)"}
+	};
+
 	backend->connection = PQconnectdb(backend->where);
-	if (PQstatus(backend->connection) != CONNECTION_OK)
+	for (int range = 0; range <= 1; range++)
 	{
-		fprintf(stderr, "query: connection: %s", PQerrorMessage(backend->connection));
-		exit(EXIT_FAILURE);
+		PGresult   *result = PQprepare(backend->connection, statement_names[range],
+									   statements[backend->kind == BACKEND_ROWS][range], 0, NULL);
+
+		if (PQresultStatus(result) != PGRES_COMMAND_OK)
+		{
+			fprintf(stderr, "query: connection: %s", PQerrorMessage(backend->connection));
+			exit(EXIT_FAILURE);
+		}
+		PQclear(result);
 	}
 }
 
@@ -99,10 +114,6 @@ receive(char *data, size_t size, size_t n, void *argument)
 static bool
 run_sql(Backend *backend, const Query *query, int64_t end)
 {
-	static const char *const statement[2][2] = {
-		{"SELECT tsdb.api_query($1, $2)", "SELECT tsdb.api_query_range($1, $2, $3, $4)"},
-		{"SELECT count(*), sum(value) FROM tsdb.promql($1, $2)", "SELECT count(*), sum(value) FROM tsdb.promql($1, $2, $3, $4)"}
-	};
 	const bool	range = query->window > 0;
 	char		start_text[32];
 	char		end_text[32];
@@ -113,8 +124,7 @@ run_sql(Backend *backend, const Query *query, int64_t end)
 	format_time(end_text, sizeof(end_text), end);
 	snprintf(step_text, sizeof(step_text), "%d seconds", query->step);
 	PQclear(backend->result);
-	backend->result = PQexecParams(backend->connection, statement[backend->kind == BACKEND_ROWS][range], range ? 4 : 2,
-								   NULL, values, NULL, NULL, 0);
+	backend->result = PQexecPrepared(backend->connection, statement_names[range], range ? 4 : 2, values, NULL, NULL, 0);
 	if (PQresultStatus(backend->result) != PGRES_TUPLES_OK)
 	{
 		const char *message = PQerrorMessage(backend->connection);
