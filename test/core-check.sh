@@ -5,6 +5,7 @@
 #   arrows     a room includes only itself and rooms before it in src/README.md
 #   symbols    what the objects need from outside stands in test/core-symbols.txt
 #   state      no variable that can change
+#   made       the pieces of labels are those of their list
 #   complete   no library wants a name of ours that none of them has
 #   exports    what the libraries show to the whole server has a name of ours (they load with RTLD_GLOBAL)
 set -eu
@@ -47,6 +48,9 @@ found=$(for o in $objects; do
                                      $3 == ".data" || $3 == ".bss" {if ($NF !~ /^\./) print o, $NF}'
 done | sort -u)
 [ -z "$found" ] || complain "a variable that can change" <<<"$found"
+
+found=$(perl scripts/label_pieces.pl < src/core/labels/pieces.txt | cmp - src/core/labels/pieces.inc 2>&1 || true)
+[ -z "$found" ] || complain "src/core/labels/pieces.inc is not what scripts/label_pieces.pl makes" <<<"$found"
 
 libraries=$(find . -maxdepth 1 -name "pgtsdb*.so")
 found=$(comm -23 <(nm -D -u $libraries | awk '$NF ~ /^(pg)?tsdb_/ {print $NF}' | sort -u) \

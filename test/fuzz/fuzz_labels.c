@@ -2,18 +2,10 @@
  * fuzz_labels.c
  *		Any bytes as an encoded label set: reading stays in bounds, and what is accepted is the encoding of what was read.
  */
-#include <stdlib.h>
-
 #include "core/labels/labels.h"
+#include "fuzz_check.h"
 
 extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-check(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static void
 check_found(TsdbArena *arena, const uint8_t *data, size_t size, TsdbLabels labels)

@@ -2,18 +2,10 @@
  * fuzz_postings.c
  *		Any bytes as a list of numbers: reading stays in bounds, and what is read is what is written.
  */
-#include <stdlib.h>
-
 #include "core/postings/postings.h"
+#include "fuzz_check.h"
 
 extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void
-check(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 /* The same bytes, whatever they are cut into. */
 static void
