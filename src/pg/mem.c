@@ -4,6 +4,10 @@
  */
 #include "postgres.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "miscadmin.h"
 #include "lib/stringinfo.h"
 #include "portability/instr_time.h"
@@ -12,6 +16,7 @@
 #include "pg/mem.h"
 
 #define ARENA_BLOCK_BYTES (32 * 1024)
+#define KEPT_BYTES (16 * 1024 * 1024)
 
 typedef struct ServerArena
 {
@@ -90,6 +95,21 @@ read_clock(void *context)
 }
 
 const TsdbEnv pgtsdb_env = {check_for_interrupts, NULL, read_clock};
+
+/* Blocks of their own mappings would go back one by one, whatever the threshold for the rest. */
+void
+pgtsdb_keep_freed_memory(void)
+{
+#ifdef __GLIBC__
+	static bool done = false;
+
+	if (done)
+		return;
+	done = true;
+	mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+	mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+#endif
+}
 
 char *
 pgtsdb_vformat(const char *format, va_list args)

@@ -21,6 +21,12 @@ extern Size pgtsdb_arena_peak(const TsdbArena *arena);
 /* TsdbEnv whose interrupt() is CHECK_FOR_INTERRUPTS(). */
 extern const TsdbEnv pgtsdb_env;
 
+/*
+ * Keeps this process from giving memory back to the system after each request, only to fault the same pages in again
+ * for the next one: up to 16 MB that are free stay with it.
+ */
+extern void pgtsdb_keep_freed_memory(void);
+
 /* psprintf() for functions that take a format themselves. */
 extern char *pgtsdb_vformat(const char *format, va_list args) pg_attribute_printf(1, 0);
 

@@ -137,6 +137,7 @@ pgtsdb_ingest_begin(const PgtsdbIngestOptions *options)
 	PgtsdbIngest *ingest;
 
 	refuse_transaction();
+	pgtsdb_keep_freed_memory();
 	pgtsdb_need_storage();
 	lock_parts(options->tenant);
 

@@ -19,6 +19,7 @@ bool
 pgtsdb_row_insert_open(PgtsdbRowInsert *insert, Oid heap, const char *name, int n_columns, int n_indexes)
 {
 	insert->n_slots = 0;
+	insert->descriptor = NULL;
 	insert->heap = tsdb_leaf_open(heap, RowExclusiveLock);
 	if (insert->heap == NULL)
 		pgtsdb_table_is_gone(name);
@@ -51,9 +52,10 @@ pgtsdb_row_insert_slot(PgtsdbRowInsert *insert, int row)
 {
 	TupleTableSlot *slot;
 
+	if (insert->descriptor == NULL)
+		insert->descriptor = CreateTupleDescCopy(RelationGetDescr(insert->heap));
 	if (row == insert->n_slots)
-		insert->slots[insert->n_slots++] =
-			MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(insert->heap)), &TTSOpsHeapTuple);
+		insert->slots[insert->n_slots++] = MakeSingleTupleTableSlot(insert->descriptor, &TTSOpsHeapTuple);
 	slot = insert->slots[row];
 	ExecClearTuple(slot);
 	memset(slot->tts_isnull, 0, slot->tts_tupleDescriptor->natts * sizeof(bool));

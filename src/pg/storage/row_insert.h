@@ -16,6 +16,7 @@
 typedef struct PgtsdbRowInsert
 {
 	Relation	heap;
+	TupleDesc	descriptor;		/* of all slots */
 	TupleTableSlot *slots[PGTSDB_ROWS_AT_ONCE];
 	int			n_slots;		/* made so far */
 } PgtsdbRowInsert;
