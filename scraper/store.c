@@ -48,6 +48,7 @@ static bool check_body(Storing *storing);
 static void store_body(Storing *storing);
 static void store_reports(Storing *storing, int64 added);
 static void store_stale_markers(Storing *storing, const SeriesSet *known, const SeriesSet *still);
+static size_t missing_series(const PgtsdbTenant *tenant, const SeriesSet *known, const SeriesSet *still, PgtsdbSeriesRef *missing);
 static int64 count_missing(const SeriesSet *from, const SeriesSet *in);
 
 static int
@@ -403,29 +404,50 @@ is_own_part(const PgtsdbTenant *tenant, int32 part)
 	return false;
 }
 
-/* For each series that was known and is not there still. */
+/*
+ * For each series that was known and is not there still.  One that was deleted or has moved meanwhile gets none: nobody could
+ * read it, or it would end the series that goes on in another place.
+ */
 static void
 store_stale_markers(Storing *storing, const SeriesSet *known, const SeriesSet *still)
 {
 	double		marker = tsdb_double_from_bits(TSDB_STALE_NAN_BITS);
-	size_t		i = 0;
-	size_t		j = 0;
+	PgtsdbSeriesRef *ended;
+	bool	   *live;
+	size_t		n;
 
 	if (known->storage != storing->storage)
 		return;
+	ended = MemoryContextAllocHuge(storing->scratch, known->n * sizeof(PgtsdbSeriesRef));
+	n = missing_series(storing->tenant, known, still, ended);
+	live = MemoryContextAllocHuge(storing->scratch, n * sizeof(bool));
+	pgtsdb_series_find_live(ended, n, live);
 	start_sender(storing, storing->target->settings->report_identity, false);
+	for (size_t i = 0; i < n; i++)
+		if (live[i])
+			pgtsdb_ingest_append(storing->ingest, ended[i], storing->target->scrape.time, marker);
+	pgtsdb_ingest_end_sender(storing->ingest, NULL);
+}
+
+static size_t
+missing_series(const PgtsdbTenant *tenant, const SeriesSet *known, const SeriesSet *still, PgtsdbSeriesRef *missing)
+{
+	size_t		n = 0;
+	size_t		i = 0;
+	size_t		j = 0;
+
 	while (i < known->n)
 	{
 		int			order = j == still->n ? -1 : pgtsdb_series_ref_compare(&known->refs[i], &still->refs[j]);
 
-		if (order < 0 && is_own_part(storing->tenant, known->refs[i].part))
-			pgtsdb_ingest_append(storing->ingest, known->refs[i], storing->target->scrape.time, marker);
+		if (order < 0 && is_own_part(tenant, known->refs[i].part))
+			missing[n++] = known->refs[i];
 		if (order <= 0)
 			i++;
 		if (order >= 0)
 			j++;
 	}
-	pgtsdb_ingest_end_sender(storing->ingest, NULL);
+	return n;
 }
 
 /* How many of the second set are not in the first. */

@@ -100,6 +100,25 @@ becomes('stays', 'none', 'a target that is deleted ends its series');
 is(now_is('up'), 'none', 'up among them');
 is($node->safe_psql('postgres', "SELECT health FROM tsdb.target_status('$id')"), '', 'and is forgotten');
 
+# ---- series that were deleted get no marker: nobody could read it ----
+
+$http->answer('/deleted', type => $text, status => 200, body => "deleted 1\n");
+$node->safe_psql('postgres', "INSERT INTO tsdb.scrape_targets (job_name, address, metrics_path, scrape_interval, scrape_timeout)
+	VALUES ('deleted', '$address', '/deleted', '4s', '4s')");
+becomes('deleted', 1, 'another target');
+$http->answer('/deleted', status => 'hang');
+my $asked = @{ $http->requests('/deleted') };
+wait_until('a scrape of it is on its way', 20, sub { @{ $http->requests('/deleted') } > $asked });
+$node->safe_psql('postgres', q{SELECT tsdb.delete_series('{job="deleted"}')});
+becomes('up{job="deleted"}', 0, 'the scrape fails');
+$node->safe_psql('postgres', q{DELETE FROM tsdb.scrape_targets});
+becomes('up{job="deleted"}', 'none', 'the target is gone');
+$node->safe_psql('postgres', q{SELECT tsdb.delete_series('{job="deleted"}')});
+is($node->safe_psql('postgres', q{SELECT count(*)
+	FROM (SELECT part, group_id FROM tsdb.head UNION ALL SELECT part, group_id FROM tsdb.chunks) kept
+	WHERE NOT EXISTS (SELECT FROM tsdb.series s WHERE (s.part, s.group_id) = (kept.part, kept.group_id))}), 0,
+	'and left no sample of series that were not there');
+
 # ---- several scrapers share the targets ----
 
 $node->append_conf('postgresql.conf', "pgtsdb.scrapers = 3\n");

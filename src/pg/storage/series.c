@@ -77,6 +77,7 @@ static int32 take_group_ids(const PgtsdbTenant *tenant, int32 part, int32 n);
 static void insert_groups(const Creation *creation, int32 first_id);
 static void insert_series(const Creation *creation);
 static void insert_by_statement(const Creation *creation);
+static void start_at_series(PgtsdbScan *scan, PgtsdbSeriesRef series);
 static uint64 run_for_series(PgtsdbStatement *statement, const PgtsdbSeriesRef *series, size_t n);
 static Datum series_tids(const PgtsdbSeriesRef *series, size_t n, Snapshot snapshot);
 static int	compare_hash(const void *a, const void *b);
@@ -537,6 +538,39 @@ pgtsdb_series_retire(const PgtsdbSeriesRef *series, size_t n)
 	SPI_finish();
 }
 
+void
+pgtsdb_series_find_live(const PgtsdbSeriesRef *series, size_t n, bool *live)
+{
+	static const char *const columns[] = {"part", "group_id", "col"};
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	PgtsdbScan	scan;
+
+	for (size_t first = 0, end; first < n; first = end)
+	{
+		int32		part = series[first].part;
+
+		if (!pgtsdb_scan_open(&scan, tsdb_local_table(TSDB_TABLE_SERIES, part), 3, columns, snapshot, AccessShareLock))
+			pgtsdb_table_is_gone("series");
+		for (end = first; end < n && series[end].part == part; end++)
+		{
+			start_at_series(&scan, series[end]);
+			live[end] = pgtsdb_scan_next(&scan) && slot_attisnull(scan.slot, PGTSDB_SERIES_GONE_AT);
+		}
+		pgtsdb_scan_close(&scan);
+	}
+	UnregisterSnapshot(snapshot);
+}
+
+static void
+start_at_series(PgtsdbScan *scan, PgtsdbSeriesRef series)
+{
+	pgtsdb_scan_clear(scan);
+	pgtsdb_scan_key_int4(scan, 1, BTEqualStrategyNumber, series.part);
+	pgtsdb_scan_key_int4(scan, 2, BTEqualStrategyNumber, series.group_id);
+	pgtsdb_scan_key_int2(scan, 3, BTEqualStrategyNumber, series.col);
+	pgtsdb_scan_start(scan);
+}
+
 uint64
 pgtsdb_series_remove_retired(const PgtsdbSeriesRef *series, size_t n)
 {
@@ -610,10 +644,7 @@ pgtsdb_series_name(PgtsdbSeriesRef series)
 	if (!pgtsdb_scan_open(&scan, tsdb_local_table(TSDB_TABLE_SERIES, series.part), 3, columns,
 						  snapshot, AccessShareLock))
 		pgtsdb_table_is_gone("series");
-	pgtsdb_scan_key_int4(&scan, 1, BTEqualStrategyNumber, series.part);
-	pgtsdb_scan_key_int4(&scan, 2, BTEqualStrategyNumber, series.group_id);
-	pgtsdb_scan_key_int2(&scan, 3, BTEqualStrategyNumber, series.col);
-	pgtsdb_scan_start(&scan);
+	start_at_series(&scan, series);
 	if (pgtsdb_scan_next(&scan))
 	{
 		struct varlena *bytes = PG_DETOAST_DATUM(pgtsdb_scan_value(&scan, PGTSDB_SERIES_LABELS));

@@ -123,6 +123,11 @@ extern void pgtsdb_ingest_finish(PgtsdbIngest *ingest, PgtsdbIngestResult *resul
  * of these groups hold shared; they get no more samples, and the same labels make a new
  * series.  Ascending order.
  */
+/*
+ * Which of these series, each part's together, are neither retired nor removed.  That stays so to the end of a transaction that
+ * has the writers' lock, as an ingest has.
+ */
+extern void pgtsdb_series_find_live(const PgtsdbSeriesRef *series, size_t n, bool *live);
 extern void pgtsdb_series_retire(const PgtsdbSeriesRef *series, size_t n);
 
 /*
