@@ -10,6 +10,7 @@
 #include "pg/compat.h"
 #include "pg/guc.h"
 #include "pg/outbound/outbound.h"
+#include "pg/storage/group_hints.h"
 #include "pg/storage/metadata.h"
 #include "pg/storage/series_cache.h"
 #include "pg/worker/rules.h"
@@ -24,6 +25,7 @@ _PG_init(void)
 {
 	pgtsdb_define_settings();
 	pgtsdb_cache_init();
+	pgtsdb_hints_init();
 	pgtsdb_metadata_init();
 	if (process_shared_preload_libraries_in_progress)
 	{

@@ -8,7 +8,7 @@
 #include "postgres.h"
 
 #include "core/chunk/head.h"
-#include "pg/storage/series_cache.h"
+#include "pg/storage/group_hints.h"
 
 typedef struct PgtsdbHeadBatch PgtsdbHeadBatch;
 

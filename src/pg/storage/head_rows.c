@@ -23,12 +23,12 @@
 #include "pg/errors.h"
 #include "pg/mem.h"
 #include "pg/storage/catalogue.h"
+#include "pg/storage/group_hints.h"
 #include "pg/storage/head_batch.h"
 #include "pg/storage/head_rows.h"
 #include "pg/storage/relations.h"
 #include "pg/storage/scan.h"
 #include "pg/storage/schema.h"
-#include "pg/storage/series_cache.h"
 #include "pg/storage/storage_internal.h"
 
 /* Samples in memory before they are inserted: 16 bytes each, and twice that while arrays grow. */
@@ -294,7 +294,7 @@ static void
 flush_group(PgtsdbHeadRows *rows, RowGroup *group)
 {
 	PgtsdbSeriesRef series = {part_of_key(group->key), group_of_key(group->key), 0};
-	PgtsdbGroupHint *hint = pgtsdb_cache_group(rows->identity, series.part, series.group_id);
+	PgtsdbGroupHint *hint = pgtsdb_group_hint(rows->identity, series.part, series.group_id);
 
 	for (uint32 i = 0; i < group->n_rows; i++)
 	{
@@ -350,10 +350,10 @@ static PgtsdbColumnsHint *
 columns_hint(PgtsdbHeadRows *rows, PgtsdbSeriesRef series)
 {
 	int32		block = series.col / PGTSDB_HINT_COLUMNS;
-	PgtsdbColumnsHint *hint = pgtsdb_cache_find_columns(rows->identity, series.part, series.group_id, block);
+	PgtsdbColumnsHint *hint = pgtsdb_find_columns_hint(rows->identity, series.part, series.group_id, block);
 
 	if (hint == NULL)
-		hint = pgtsdb_cache_add_columns(rows->identity, series.part, series.group_id, block,
+		hint = pgtsdb_add_columns_hint(rows->identity, series.part, series.group_id, block,
 										newest_second(rows, series.part, series.group_id));
 	return hint;
 }

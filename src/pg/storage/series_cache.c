@@ -1,6 +1,6 @@
 /*
  * series_cache.c
- *		What writers remember of the catalogue: series by hash, and hints about groups.
+ *		What writers remember of the catalogue: series by hash.
  *
  * Series are found by a 128-bit hash, either of the bytes by which a sender
  * names the series or of its canonical labels, with the identity of the tables mixed
@@ -46,6 +46,7 @@
 #include "utils/relcache.h"
 
 #include "pg/guc.h"
+#include "pg/storage/entry_version.h"
 #include "pg/storage/relations.h"
 #include "pg/storage/series_cache.h"
 
@@ -53,7 +54,6 @@
 #define MAX_CLAIMS 8			/* entries that a publisher tries before it leaves the key out */
 #define LOCAL_SERIES 25000		/* series that a backend without shared memory remembers */
 #define KEYS_PER_SERIES 2		/* the sender's bytes and the canonical labels */
-#define SERIES_PER_HINT 16		/* that the tables of hints have room for: smaller groups are rare enough */
 #define MAX_PENDING 1000000		/* keys of new series that one transaction remembers */
 
 typedef struct SeriesEntry
@@ -73,12 +73,9 @@ typedef struct Cache
 	uint32		n_entries;
 	uint32		slots_mask;		/* number of slots - 1; the arrays have PROBES more */
 	uint32		number_mask;	/* of a slot: the bits of the entry's number; those above are of the key */
-	uint32		hints_mask;
 	pg_atomic_uint64 *n_filled; /* entries, counted on when the array is full */
 	SeriesEntry *entries;		/* number 0 is never filled */
 	pg_atomic_uint32 *slots;	/* 0: free */
-	PgtsdbGroupHint *groups;
-	PgtsdbColumnsHint *columns;
 } Cache;
 
 /* A key whose series row is not committed yet. */
@@ -192,14 +189,11 @@ static Size
 cache_size(int max_series, Cache *layout)
 {
 	uint64		slots = pg_nextpower2_64((uint64) max_series * KEYS_PER_SERIES * 3 / 2);
-	uint64		hints = pg_nextpower2_64(Max(max_series / SERIES_PER_HINT, 1024));
 
 	layout->n_entries = max_series * KEYS_PER_SERIES + 1;
 	layout->slots_mask = slots - 1;
 	layout->number_mask = pg_nextpower2_32(layout->n_entries) - 1;
-	layout->hints_mask = hints - 1;
 	return 2 * PG_CACHE_LINE_SIZE + (Size) layout->n_entries * sizeof(SeriesEntry) +
-		(hints + PROBES) * (sizeof(PgtsdbGroupHint) + sizeof(PgtsdbColumnsHint)) +
 		(slots + PROBES) * sizeof(pg_atomic_uint32);
 }
 
@@ -208,9 +202,7 @@ place_cache(Cache *layout, char *memory)
 {
 	layout->n_filled = (pg_atomic_uint64 *) TYPEALIGN(PG_CACHE_LINE_SIZE, memory);
 	layout->entries = (SeriesEntry *) ((char *) layout->n_filled + PG_CACHE_LINE_SIZE);
-	layout->groups = (PgtsdbGroupHint *) (layout->entries + layout->n_entries);
-	layout->columns = (PgtsdbColumnsHint *) (layout->groups + layout->hints_mask + 1 + PROBES);
-	layout->slots = (pg_atomic_uint32 *) (layout->columns + layout->hints_mask + 1 + PROBES);
+	layout->slots = (pg_atomic_uint32 *) (layout->entries + layout->n_entries);
 	cache = *layout;
 }
 
@@ -355,22 +347,6 @@ pgtsdb_cache_publish(TsdbHash key, PgtsdbSeriesRef series, bool committed)
 		publish(key, series);
 	else
 		add_pending(key, series);
-}
-
-/* Makes the version odd; false when someone else has done so. */
-static inline bool
-claim_version(pg_atomic_uint32 *version, uint32 expected)
-{
-	return (expected & 1) == 0 && pg_atomic_compare_exchange_u32(version, &expected, expected + 1);
-}
-
-static inline void
-release_version(pg_atomic_uint32 *version, uint32 expected)
-{
-	uint32		next = expected + 2;
-
-	pg_write_barrier();
-	pg_atomic_write_u32(version, next != 0 ? next : 2); /* 0: a hint that nobody has */
 }
 
 static bool
@@ -544,124 +520,6 @@ publish_pending(void)
 		if (entry != NULL)
 			publish(entry->key, entry->series);
 	}
-}
-
-/* ---- hints ---- */
-
-/* An array of hints, whatever follows their owners. */
-typedef struct HintTable
-{
-	char	   *slots;
-	Size		slot_size;
-} HintTable;
-
-static inline PgtsdbHintOwner *
-hint_home(HintTable table, const PgtsdbHintOwner *owner)
-{
-	uint64		key[2] = {
-		owner->identity + (uint32) owner->block,
-		((uint64) (uint32) owner->part << 32) | (uint32) owner->group_id
-	};
-
-	return (PgtsdbHintOwner *) (table.slots + (tsdb_hash(key, sizeof(key), 0).lo & cache.hints_mask) * table.slot_size);
-}
-
-static inline PgtsdbHintOwner *
-hint_after(HintTable table, PgtsdbHintOwner *slot, int n)
-{
-	return (PgtsdbHintOwner *) ((char *) slot + n * table.slot_size);
-}
-
-/* NULL: not known, or just being given away. */
-static PgtsdbHintOwner *
-find_hint(HintTable table, const PgtsdbHintOwner *owner)
-{
-	PgtsdbHintOwner *slot = hint_home(table, owner);
-
-	for (int i = 0; i < PROBES; i++, slot = hint_after(table, slot, 1))
-	{
-		uint32		version = pg_atomic_read_u32(&slot->version);
-
-		if (version == 0)
-			return NULL;
-		pg_read_barrier();
-		if ((version & 1) == 0 && slot->group_id == owner->group_id && slot->part == owner->part &&
-			slot->block == owner->block && slot->identity == owner->identity)
-			return slot;
-	}
-	return NULL;
-}
-
-/* Claims a free slot, or takes one from somebody; the caller fills it in and releases it. */
-static PgtsdbHintOwner *
-claim_hint(HintTable table, const PgtsdbHintOwner *owner, uint32 *version)
-{
-	PgtsdbHintOwner *home = hint_home(table, owner);
-	PgtsdbHintOwner *slot = NULL;
-
-	for (int i = 0; i < PROBES && slot == NULL; i++)
-	{
-		PgtsdbHintOwner *candidate = hint_after(table, home, i);
-
-		*version = 0;
-		if (pg_atomic_read_u32(&candidate->version) == 0 && claim_version(&candidate->version, 0))
-			slot = candidate;
-	}
-	while (slot == NULL)
-	{
-		int			n = (int) pg_prng_uint64_range(&pg_global_prng_state, 0, PROBES - 1);
-		PgtsdbHintOwner *victim = hint_after(table, home, n);
-
-		*version = pg_atomic_read_u32(&victim->version);
-		if (claim_version(&victim->version, *version))
-			slot = victim;
-	}
-	slot->identity = owner->identity;
-	slot->part = owner->part;
-	slot->group_id = owner->group_id;
-	slot->block = owner->block;
-	return slot;
-}
-
-PgtsdbGroupHint *
-pgtsdb_cache_group(uint64 identity, int32 part, int32 group_id)
-{
-	HintTable	table = {(char *) cache.groups, sizeof(PgtsdbGroupHint)};
-	PgtsdbHintOwner owner = {.part = part, .identity = identity, .group_id = group_id};
-	PgtsdbGroupHint *hint = (PgtsdbGroupHint *) find_hint(table, &owner);
-	uint32		version;
-
-	if (hint != NULL)
-		return hint;
-	hint = (PgtsdbGroupHint *) claim_hint(table, &owner, &version);
-	/* Somewhere in the lower half: others that start cold as well get other numbers, and there is room to count up. */
-	pg_atomic_write_u32(&hint->next_n, pg_prng_uint32(&pg_global_prng_state) & 0x3fff);
-	pg_atomic_write_u32(&hint->seen_hour, 0);
-	release_version(&hint->owner.version, version);
-	return hint;
-}
-
-PgtsdbColumnsHint *
-pgtsdb_cache_find_columns(uint64 identity, int32 part, int32 group_id, int32 block)
-{
-	HintTable	table = {(char *) cache.columns, sizeof(PgtsdbColumnsHint)};
-	PgtsdbHintOwner owner = {.part = part, .identity = identity, .group_id = group_id, .block = block};
-
-	return (PgtsdbColumnsHint *) find_hint(table, &owner);
-}
-
-PgtsdbColumnsHint *
-pgtsdb_cache_add_columns(uint64 identity, int32 part, int32 group_id, int32 block, uint32 last_second)
-{
-	HintTable	table = {(char *) cache.columns, sizeof(PgtsdbColumnsHint)};
-	PgtsdbHintOwner owner = {.part = part, .identity = identity, .group_id = group_id, .block = block};
-	uint32		version;
-	PgtsdbColumnsHint *hint = (PgtsdbColumnsHint *) claim_hint(table, &owner, &version);
-
-	for (int i = 0; i < PGTSDB_HINT_COLUMNS; i++)
-		hint->last_second[i] = last_second;
-	release_version(&hint->owner.version, version);
-	return hint;
 }
 
 /* ---- ends of transactions, invalidation ---- */
