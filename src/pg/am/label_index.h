@@ -61,9 +61,11 @@ extern void pgtsdb_label_index_insert(Relation index, int32 part, const PgtsdbLa
 
 /*
  * The rows of the part whose labels match, in the order of the heap, into an empty list.  True: not all of them may match,
- * so look at their labels, which are more than the index keeps of them.
+ * so look at their labels: they are more than the index keeps of them or, unless `exact`, looking is less work than reading
+ * what the index has of every matcher.
  */
-extern bool pgtsdb_label_index_tids(Relation index, int32 part, const TsdbMatcher *matchers, size_t n, TsdbPostings *rows);
+extern bool pgtsdb_label_index_tids(Relation index, int32 part, const TsdbMatcher *matchers, size_t n, bool exact,
+									TsdbPostings *rows);
 
 /* ---- the dictionary (dictionary.c) ---- */
 

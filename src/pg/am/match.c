@@ -8,12 +8,22 @@
  * entries of one name are collected, by looking them up where their values are known, and else by walking over
  * the values with the longest known prefix.  A regular expression is run once for each of these.
  *
- * Names and values that were cut (entry.c) cannot be decided here: their rows stay in, and are to be looked at again.
+ * Of several labels with one value each the one with the fewest rows comes first.  When few rows are left, and the entries of the
+ * next matcher hold many times more, looking at the labels of these rows is less work than reading all those entries.
+ *
+ * Names and values that were cut (entry.c) cannot be decided here either: their rows stay in, and are to be looked at again.
  */
 #include "postgres.h"
 
 #include "pg/am/am_internal.h"
 #include "pg/mem.h"
+
+/* A row whose labels are looked at costs as much as so many bytes of entries. */
+#define BYTES_PER_ROW 256
+/* So few rows are looked at whatever the entries of the next matcher hold. */
+#define FEW_ROWS 16
+/* What an entry costs beside its bytes. */
+#define ENTRY_BYTES 32
 
 /* How the entries of a matcher are found, the cheapest first. */
 typedef enum Access
@@ -40,6 +50,8 @@ typedef struct Match
 	int32		part;
 	LabelIndexCursor *cursor;
 	LabelIndexKey key;
+	bool		exact;			/* all that the index knows is asked for, whatever it costs */
+	size_t		budget;			/* bytes of entries that may still be read for the matcher at hand */
 	bool		recheck;
 } Match;
 
@@ -56,18 +68,23 @@ typedef struct Pending
 
 static void match_pending(void *context, int32 part, uint64 number, TsdbStr labels);
 static void match_tree(Match *match, const TsdbMatcher *matchers, size_t n, TsdbPostings *rows);
+static void start_rows(Match *match, Term *terms, size_t n, TsdbPostings *rows);
+static void put_smallest_first(Match *match, Term *terms, size_t n, TsdbPostings *rows);
+static void apply_term(Match *match, const Term *term, TsdbPostings *rows);
 static void load_all(Match *match, TsdbPostings *rows);
 static void make_term(const TsdbMatcher *matcher, Term *term);
 static int	compare_terms(const void *a, const void *b);
-static void collect(Match *match, const Term *term, TsdbPostings *rows);
-static void collect_values(Match *match, const Term *term, TsdbPostings *rows);
-static void collect_range(Match *match, const Term *term, TsdbPostings *rows);
+static bool collect(Match *match, const Term *term, TsdbPostings *rows);
+static bool collect_values(Match *match, const Term *term, TsdbPostings *rows);
+static bool collect_range(Match *match, const Term *term, TsdbPostings *rows);
 static bool wants(Match *match, const Term *term, TsdbStr value);
+static bool load(Match *match, TsdbStr key, TsdbPostings *rows);
+static bool spend(Match *match, const LabelIndexEntry *entry);
 
 bool
-pgtsdb_label_index_tids(Relation index, int32 part, const TsdbMatcher *matchers, size_t n, TsdbPostings *rows)
+pgtsdb_label_index_tids(Relation index, int32 part, const TsdbMatcher *matchers, size_t n, bool exact, TsdbPostings *rows)
 {
-	Match		match = {.index = index, .part = part, .cursor = palloc_object(LabelIndexCursor)};
+	Match		match = {.index = index, .part = part, .cursor = palloc_object(LabelIndexCursor), .exact = exact};
 	Pending		pending = {.part = part, .matchers = matchers, .n = n, .arena = tsdb_arena_child(rows->arena)};
 
 	tsdb_postings_init(&pending.all, rows->arena);
@@ -107,29 +124,79 @@ match_tree(Match *match, const TsdbMatcher *matchers, size_t n, TsdbPostings *ro
 	for (size_t i = 0; i < n; i++)
 		make_term(&matchers[i], &terms[i]);
 	qsort(terms, n, sizeof(Term), compare_terms);
-	if (n > 0 && !terms[0].subtract)
-		collect(match, &terms[0], rows);
-	else
-		load_all(match, rows);
+	start_rows(match, terms, n, rows);
 	for (size_t i = n > 0 && !terms[0].subtract ? 1 : 0; i < n && rows->n > 0; i++)
-	{
-		TsdbPostings of_term;
-
-		tsdb_postings_init(&of_term, rows->arena);
-		collect(match, &terms[i], &of_term);
-		if (terms[i].subtract)
-			tsdb_postings_subtract(rows, &of_term);
-		else
-			tsdb_postings_intersect(rows, &of_term);
-	}
+		apply_term(match, &terms[i], rows);
 	pfree(terms);
+}
+
+/* The rows of the first term, or all of them when every one of the terms subtracts. */
+static void
+start_rows(Match *match, Term *terms, size_t n, TsdbPostings *rows)
+{
+	size_t		n_equal = 0;
+
+	match->budget = SIZE_MAX;
+	if (n == 0 || terms[0].subtract)
+	{
+		load_all(match, rows);
+		return;
+	}
+	while (n_equal < n && !terms[n_equal].subtract && terms[n_equal].access == ACCESS_EQUAL)
+		n_equal++;
+	if (n_equal > 1)
+		put_smallest_first(match, terms, n_equal, rows);
+	match->budget = SIZE_MAX;
+	(void) collect(match, &terms[0], rows);
+}
+
+/* Reads a little of each list, then more of each, until it has come to the end of one. */
+static void
+put_smallest_first(Match *match, Term *terms, size_t n, TsdbPostings *rows)
+{
+	for (size_t bytes = LABEL_INDEX_MAX_POSTINGS + ENTRY_BYTES;; bytes *= 4)
+		for (size_t i = 0; i < n; i++)
+		{
+			Term		term = terms[i];
+			bool		whole;
+
+			match->budget = bytes;
+			whole = collect(match, &term, rows);
+			rows->n = 0;
+			if (!whole)
+				continue;
+			terms[i] = terms[0];
+			terms[0] = term;
+			return;
+		}
+}
+
+static void
+apply_term(Match *match, const Term *term, TsdbPostings *rows)
+{
+	uint64		n = match->exact ? 0 : tsdb_postings_count(rows);
+	TsdbPostings of_term;
+
+	if (!match->exact && n <= FEW_ROWS)
+	{
+		match->recheck = true;
+		return;
+	}
+	match->budget = match->exact ? SIZE_MAX : Max(n * BYTES_PER_ROW, LABEL_INDEX_MAX_POSTINGS + ENTRY_BYTES);
+	tsdb_postings_init(&of_term, rows->arena);
+	if (!collect(match, term, &of_term))
+		match->recheck = true;
+	else if (term->subtract)
+		tsdb_postings_subtract(rows, &of_term);
+	else
+		tsdb_postings_intersect(rows, &of_term);
 }
 
 static void
 load_all(Match *match, TsdbPostings *rows)
 {
 	pgtsdb_am_make_key(&match->key, match->part, TSDB_STR(""), TSDB_STR(LABEL_INDEX_ALL));
-	pgtsdb_am_load(match->cursor, match->index, (TsdbStr) {match->key.data, match->key.len}, rows);
+	(void) load(match, (TsdbStr) {match->key.data, match->key.len}, rows);
 }
 
 static void
@@ -172,24 +239,28 @@ compare_terms(const void *a, const void *b)
 	return (x->n_values > y->n_values) - (x->n_values < y->n_values);
 }
 
-static void
+/* False: the budget was not enough for all of its entries. */
+static bool
 collect(Match *match, const Term *term, TsdbPostings *rows)
 {
+	bool		whole;
+
 	if (term->matcher->name.len > LABEL_INDEX_MAX_TEXT)
 	{
 		/* the entry may be of another name with the same hash */
 		match->recheck = true;
 		if (term->subtract)
-			return;
+			return true;
 	}
 	if (term->access == ACCESS_EQUAL || term->access == ACCESS_ALTERNATIVES)
-		collect_values(match, term, rows);
+		whole = collect_values(match, term, rows);
 	else
-		collect_range(match, term, rows);
+		whole = collect_range(match, term, rows);
 	tsdb_postings_settle(rows, &pgtsdb_env);
+	return whole;
 }
 
-static void
+static bool
 collect_values(Match *match, const Term *term, TsdbPostings *rows)
 {
 	for (size_t i = 0; i < term->n_values; i++)
@@ -205,11 +276,13 @@ collect_values(Match *match, const Term *term, TsdbPostings *rows)
 		if (value.len == 0)
 			continue;			/* no row has it; those without the label are another matter */
 		pgtsdb_am_make_key(&match->key, match->part, term->matcher->name, value);
-		pgtsdb_am_load(match->cursor, match->index, (TsdbStr) {match->key.data, match->key.len}, rows);
+		if (!load(match, (TsdbStr) {match->key.data, match->key.len}, rows))
+			return false;
 	}
+	return true;
 }
 
-static void
+static bool
 collect_range(Match *match, const Term *term, TsdbPostings *rows)
 {
 	TsdbStr		before = pgtsdb_am_key_prefix(&match->key, match->part, term->matcher->name);
@@ -233,9 +306,12 @@ collect_range(Match *match, const Term *term, TsdbPostings *rows)
 			memcpy(last.data, entry->key, last.len);
 			wanted = wants(match, term, (TsdbStr) {last.data + name_len, last.len - name_len});
 		}
+		if (!spend(match, entry))
+			return false;
 		if (wanted)
 			pgtsdb_am_decode(match->index, match->cursor->block, entry, rows);
 	}
+	return true;
 }
 
 static bool
@@ -247,6 +323,33 @@ wants(Match *match, const Term *term, TsdbStr value)
 		return !term->subtract;
 	}
 	return tsdb_matcher_matches(term->matcher, value) != term->subtract;
+}
+
+/* All rows with the key, or false when they do not fit into the budget. */
+static bool
+load(Match *match, TsdbStr key, TsdbPostings *rows)
+{
+	const LabelIndexEntry *entry;
+
+	pgtsdb_am_seek(match->cursor, match->index, (LabelIndexPlace) {key, 0});
+	while ((entry = pgtsdb_am_next(match->cursor)) != NULL && tsdb_str_equal((TsdbStr) {entry->key, entry->key_len}, key))
+	{
+		if (!spend(match, entry))
+			return false;
+		pgtsdb_am_decode(match->index, match->cursor->block, entry, rows);
+	}
+	return true;
+}
+
+static bool
+spend(Match *match, const LabelIndexEntry *entry)
+{
+	size_t		cost = entry->data_len + ENTRY_BYTES;
+
+	if (cost > match->budget)
+		return false;
+	match->budget -= cost;
+	return true;
 }
 
 void

@@ -62,7 +62,7 @@ pgtsdb_am_get_bitmap(IndexScanDesc scan, TIDBitmap *bitmap)
 		bool		recheck;
 
 		tsdb_postings_init(&rows, arena);
-		recheck = pgtsdb_label_index_tids(scan->indexRelation, request.part, request.matchers, request.n, &rows);
+		recheck = pgtsdb_label_index_tids(scan->indexRelation, request.part, request.matchers, request.n, false, &rows);
 		n = add_rows(bitmap, &rows, recheck);
 	}
 	if (request.only_part)

@@ -72,7 +72,7 @@ find_rows(Counting *counting)
 	uint64		number;
 
 	tsdb_postings_init(&matching, arena);
-	if (pgtsdb_label_index_tids(counting->rows.index, of->part, of->matchers, of->n_matchers, &matching))
+	if (pgtsdb_label_index_tids(counting->rows.index, of->part, of->matchers, of->n_matchers, true, &matching))
 		return false;
 	tsdb_postings_init(&counting->seen, arena);
 	tsdb_postings_init(&counting->series, arena);

@@ -93,7 +93,8 @@ find_matching(Finding *finding)
 	bool		is_exact;
 
 	tsdb_postings_init(&finding->matching, pgtsdb_arena_create(CurrentMemoryContext, 0, NULL));
-	is_exact = !pgtsdb_label_index_tids(finding->rows.index, search->part, search->matchers, search->n_matchers, &finding->matching);
+	is_exact = !pgtsdb_label_index_tids(finding->rows.index, search->part, search->matchers, search->n_matchers, true,
+										&finding->matching);
 	finding->n_series = tsdb_postings_count(&finding->matching);
 	/* a pattern that gave up is an error, which is found when the series are read */
 	for (size_t i = 0; i < search->n_matchers; i++)

@@ -125,7 +125,7 @@ select_by_labels(Selection *selection, Oid heap, Snapshot snapshot, const TsdbMa
 		bool		recheck;
 
 		tsdb_postings_init(&rows, scratch);
-		recheck = pgtsdb_label_index_tids(index, selection->part, matchers, n, &rows);
+		recheck = pgtsdb_label_index_tids(index, selection->part, matchers, n, false, &rows);
 		fetch_rows(selection, relation, snapshot, &rows, recheck);
 		tsdb_arena_free(scratch);
 		index_close(index, NoLock);
