@@ -174,7 +174,8 @@ typedef enum GwProblem
 	GW_METHOD,
 	GW_TOO_LARGE,
 	GW_MEDIA_TYPE,
-	GW_BUDGET
+	GW_BUDGET,
+	GW_NOT_PROVIDED				/* and never will be: nothing to repeat */
 } GwProblem;
 
 /* Takes the bytes of the buffer over. */
@@ -214,7 +215,11 @@ typedef enum GwStatement
 	GW_SQL_RULES,
 	GW_SQL_ALERTS,
 	GW_SQL_TARGETS,
+	GW_SQL_TARGETS_METADATA,
 	GW_SQL_SCRAPE_POOLS,
+	GW_SQL_FEATURES,
+	GW_SQL_NAMES_CARDINALITY,
+	GW_SQL_VALUES_CARDINALITY,
 	GW_SQL_FORMAT_QUERY,
 	GW_SQL_PARSE_QUERY,
 	GW_SQL_STATUS_TSDB,
@@ -337,8 +342,9 @@ extern bool gw_int_argument(GwRequest *request, const char *name, int32_t otherw
 extern bool gw_query_timeout(GwRequest *request, int *timeout_ms);
 /* As Go quotes a string, for errors; to be freed. */
 extern char *gw_quoted(const char *text);
-/* The array literal of all values of match[]. */
+/* The array literal of all values of match[], or of another parameter. */
 extern void gw_matches(GwRequest *request, GwBuffer *out);
+extern void gw_array_argument(GwRequest *request, const char *name, GwBuffer *out);
 
 /* query_routes.c */
 extern void gw_handle_query(GwRequest *request, GwSession *session);
@@ -348,12 +354,17 @@ extern void gw_handle_labels(GwRequest *request, GwSession *session);
 extern void gw_handle_label_values(GwRequest *request, GwSession *session);
 extern void gw_handle_series(GwRequest *request, GwSession *session);
 extern void gw_handle_metadata(GwRequest *request, GwSession *session);
+extern void gw_handle_label_names_cardinality(GwRequest *request, GwSession *session);
+extern void gw_handle_label_values_cardinality(GwRequest *request, GwSession *session);
+extern void gw_handle_active_series(GwRequest *request, GwSession *session);
 extern void gw_handle_rules(GwRequest *request, GwSession *session);
 extern void gw_handle_alerts(GwRequest *request, GwSession *session);
 extern void gw_handle_targets(GwRequest *request, GwSession *session);
+extern void gw_handle_targets_metadata(GwRequest *request, GwSession *session);
 extern void gw_handle_scrape_pools(GwRequest *request, GwSession *session);
 extern void gw_handle_format_query(GwRequest *request, GwSession *session);
 extern void gw_handle_parse_query(GwRequest *request, GwSession *session);
+extern void gw_handle_features(GwRequest *request, GwSession *session);
 extern void gw_handle_read(GwRequest *request, GwSession *session);
 extern void gw_handle_federate(GwRequest *request, GwSession *session);
 
@@ -374,5 +385,9 @@ extern void gw_handle_status_tsdb(GwRequest *request, GwSession *session);
 extern void gw_handle_status_blocks(GwRequest *request, GwSession *session);
 extern void gw_handle_alertmanagers(GwRequest *request, GwSession *session);
 extern void gw_handle_walreplay(GwRequest *request, GwSession *session);
+extern void gw_handle_notifications(GwRequest *request, GwSession *session);
+extern void gw_handle_clean_tombstones(GwRequest *request, GwSession *session);
+extern void gw_handle_snapshot(GwRequest *request, GwSession *session);
+extern void gw_handle_reload(GwRequest *request, GwSession *session);
 
 #endif							/* GW_GATEWAY_H */

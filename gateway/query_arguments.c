@@ -122,11 +122,17 @@ gw_query_timeout(GwRequest *request, int *timeout_ms)
 void
 gw_matches(GwRequest *request, GwBuffer *out)
 {
+	gw_array_argument(request, "match[]", out);
+}
+
+void
+gw_array_argument(GwRequest *request, const char *name, GwBuffer *out)
+{
 	const char *separator = "{";
 
 	for (size_t i = 0; i < request->parameters.n; i++)
 	{
-		if (strcmp(request->parameters.items[i].name, "match[]") != 0)
+		if (strcmp(request->parameters.items[i].name, name) != 0)
 			continue;
 		gw_buffer_puts(out, separator);
 		gw_quote_element(out, request->parameters.items[i].value);

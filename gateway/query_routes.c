@@ -9,10 +9,15 @@
 #include "gateway/gateway.h"
 
 #define JSON "application/json"
+/* Of Mimir's cardinality API: how many names or values it lists, and what has no sample for so long is not active. */
+#define MAX_CARDINALITY_LIMIT 500
+#define CARDINALITY_LIMIT 20
+#define ACTIVE_MS (20 * 60 * 1000)
 
 static bool lookback_argument(GwRequest *request, GwArguments *arguments);
 static bool step_argument(GwRequest *request, GwArguments *arguments);
 static bool range_arguments(GwRequest *request, GwArguments *arguments);
+static bool cardinality_limit(GwRequest *request, int32_t *limit);
 static void run_and_answer(GwRequest *request, GwSession *session, GwStatement statement, const GwArguments *arguments);
 static unsigned status_of_answer(const char *json);
 static const char *parameter(GwRequest *request, const char *name);
@@ -179,6 +184,73 @@ gw_handle_metadata(GwRequest *request, GwSession *session)
 	run_and_answer(request, session, GW_SQL_METADATA, &arguments);
 }
 
+/* ---- Mimir's cardinality API ---- */
+
+void
+gw_handle_label_names_cardinality(GwRequest *request, GwSession *session)
+{
+	GwArguments arguments = {0};
+	int32_t		limit;
+
+	if (!cardinality_limit(request, &limit))
+		return;
+	gw_add_text(&arguments, parameter(request, "selector"));
+	gw_add_int(&arguments, limit);
+	run_and_answer(request, session, GW_SQL_NAMES_CARDINALITY, &arguments);
+}
+
+void
+gw_handle_label_values_cardinality(GwRequest *request, GwSession *session)
+{
+	GwArguments arguments = {0};
+	GwBuffer	names = {0};
+	int32_t		limit;
+
+	gw_array_argument(request, "label_names[]", &names);
+	if (strcmp(names.data, "{}") == 0)
+		gw_fail(request, GW_BAD_DATA, "'label_names[]' param is required");
+	else if (cardinality_limit(request, &limit))
+	{
+		gw_add_text(&arguments, names.data);
+		gw_add_text(&arguments, parameter(request, "selector"));
+		gw_add_int(&arguments, limit);
+		run_and_answer(request, session, GW_SQL_VALUES_CARDINALITY, &arguments);
+	}
+	gw_buffer_free(&names);
+}
+
+void
+gw_handle_active_series(GwRequest *request, GwSession *session)
+{
+	GwArguments arguments = {0};
+	GwBuffer	selectors = {0};
+	int64_t		now = gw_wall_ms();
+
+	gw_array_argument(request, "selector", &selectors);
+	if (strcmp(selectors.data, "{}") == 0)
+		gw_fail(request, GW_BAD_DATA, "'selector' param is required");
+	else
+	{
+		gw_add_text(&arguments, selectors.data);
+		gw_add_time(&arguments, now - ACTIVE_MS);
+		gw_add_time(&arguments, now);
+		gw_add_int(&arguments, 0);
+		run_and_answer(request, session, GW_SQL_SERIES, &arguments);
+	}
+	gw_buffer_free(&selectors);
+}
+
+static bool
+cardinality_limit(GwRequest *request, int32_t *limit)
+{
+	if (!gw_int_argument(request, "limit", CARDINALITY_LIMIT, "'limit' param is not a number", limit))
+		return false;
+	if (*limit >= 0 && *limit <= MAX_CARDINALITY_LIMIT)
+		return true;
+	gw_fail(request, GW_BAD_DATA, "'limit' param is not within 0 and %d", MAX_CARDINALITY_LIMIT);
+	return false;
+}
+
 /* ---- rules, alerts, targets ---- */
 
 void
@@ -219,6 +291,20 @@ gw_handle_targets(GwRequest *request, GwSession *session)
 }
 
 void
+gw_handle_targets_metadata(GwRequest *request, GwSession *session)
+{
+	GwArguments arguments = {0};
+	int32_t		limit;
+
+	if (!gw_int_argument(request, "limit", -1, "limit must be a number", &limit))
+		return;
+	gw_add_text(&arguments, parameter(request, "match_target"));
+	gw_add_text(&arguments, parameter(request, "metric"));
+	gw_add_int(&arguments, limit);
+	run_and_answer(request, session, GW_SQL_TARGETS_METADATA, &arguments);
+}
+
+void
 gw_handle_scrape_pools(GwRequest *request, GwSession *session)
 {
 	GwArguments arguments = {0};
@@ -244,6 +330,14 @@ gw_handle_parse_query(GwRequest *request, GwSession *session)
 
 	gw_add_text(&arguments, parameter(request, "query"));
 	run_and_answer(request, session, GW_SQL_PARSE_QUERY, &arguments);
+}
+
+void
+gw_handle_features(GwRequest *request, GwSession *session)
+{
+	GwArguments arguments = {0};
+
+	run_and_answer(request, session, GW_SQL_FEATURES, &arguments);
 }
 
 /* No exemplars are stored.  Grafana asks at its start with times far away, and must not see an error. */

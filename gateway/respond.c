@@ -37,6 +37,7 @@ static const struct
 	[GW_TOO_LARGE] = {413, "bad_data"},
 	[GW_MEDIA_TYPE] = {415, "bad_data"},
 	[GW_BUDGET] = {429, "too_many_requests"},
+	[GW_NOT_PROVIDED] = {500, "unavailable"},
 };
 
 static void answer(GwRequest *request, unsigned status, const char *content_type, char *data, size_t len,

@@ -41,8 +41,8 @@ gw_handle_ready(GwRequest *request, GwSession *session)
 }
 
 /*
- * At the root this is a Prometheus; under /prometheus a Mimir, which makes Grafana offer to edit rules.  Grafana wants
- * the features to be strings.
+ * At the root this is a Prometheus; under /prometheus a Mimir, whose features Grafana wants to be strings.  Those of the
+ * routes by which it would edit rules and the configuration of an Alertmanager are false: it shows rules, and offers to change none.
  */
 void
 gw_handle_buildinfo(GwRequest *request, GwSession *session)
@@ -50,7 +50,7 @@ gw_handle_buildinfo(GwRequest *request, GwSession *session)
 	if (request->under_prefix)
 		gw_respond_json(request, "{\"status\":\"success\",\"data\":{\"application\":\"Grafana Mimir\",\"version\":\"" MIMIR_VERSION "\","
 						"\"revision\":\"pgtsdb " PGTSDB_VERSION "\",\"branch\":\"\",\"buildUser\":\"pgtsdb\",\"buildDate\":\"\",\"goVersion\":\"\","
-						"\"features\":{\"ruler_config_api\":\"true\",\"alertmanager_config_api\":\"true\","
+						"\"features\":{\"ruler_config_api\":\"false\",\"alertmanager_config_api\":\"false\","
 						"\"query_sharding\":\"false\",\"federated_rules\":\"false\"}}}");
 	else
 		gw_respond_json(request, "{\"status\":\"success\",\"data\":{\"version\":\"" PROMETHEUS_VERSION "\","
@@ -115,4 +115,31 @@ void
 gw_handle_walreplay(GwRequest *request, GwSession *session)
 {
 	gw_respond_json(request, "{\"status\":\"success\",\"data\":{\"min\":0,\"max\":0,\"current\":0}}");
+}
+
+/* What a Prometheus tells its own page: that a configuration could not be read, say.  Here the statement that writes it fails. */
+void
+gw_handle_notifications(GwRequest *request, GwSession *session)
+{
+	gw_respond_json(request, "{\"status\":\"success\",\"data\":[]}");
+}
+
+/* A deletion has rewritten what it touched before it is answered, so there are no tombstones. */
+void
+gw_handle_clean_tombstones(GwRequest *request, GwSession *session)
+{
+	gw_respond_empty(request, MHD_HTTP_NO_CONTENT);
+}
+
+void
+gw_handle_snapshot(GwRequest *request, GwSession *session)
+{
+	gw_fail(request, GW_NOT_PROVIDED, "the samples are in a PostgreSQL database: take a snapshot with pg_basebackup, or a dump with pg_dump");
+}
+
+/* Rows of configuration hold when they are committed. */
+void
+gw_handle_reload(GwRequest *request, GwSession *session)
+{
+	gw_respond_empty(request, MHD_HTTP_OK);
 }

@@ -480,6 +480,50 @@ CREATE FUNCTION tsdb.api_parse_query(query text) RETURNS json
     AS 'MODULE_PATHNAME', 'pgtsdb_sql_api_parse_query' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION tsdb.api_parse_query(text) IS 'answer of the Prometheus API: the syntax tree of the query';
 
+CREATE FUNCTION tsdb.api_features() RETURNS json
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_api_features' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.api_features() IS
+    'answer of the Prometheus API: what this server can do, PromQL functions and operators included';
+
+-- Grafana Mimir's cardinality API.
+CREATE FUNCTION tsdb.api_label_names_cardinality(selector text DEFAULT NULL, "limit" int4 DEFAULT 20) RETURNS json
+    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH names AS (
+        SELECT name, "values", row_number() OVER (ORDER BY "values" DESC, name COLLATE "C") AS n
+          FROM tsdb.cardinality(NULL, NULLIF(selector, ''), "limit" => 0) WHERE series > 0
+    )
+    SELECT json_build_object('label_values_count_total', COALESCE(sum("values"), 0), 'label_names_count', count(*),
+               'cardinality', COALESCE(json_agg(json_build_object('label_name', name, 'label_values_count', "values") ORDER BY n)
+                                       FILTER (WHERE n <= "limit"), '[]'))
+      FROM names
+$$;
+COMMENT ON FUNCTION tsdb.api_label_names_cardinality(text, int4) IS
+    'answer of Mimir''s cardinality/label_names: the label names with the most values, of the series that match';
+
+CREATE FUNCTION tsdb.api_label_values_cardinality(names text[], selector text DEFAULT NULL, "limit" int4 DEFAULT 20) RETURNS json
+    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH found AS (
+        SELECT l.name, l.position, c.name AS value, c.series, row_number() OVER (PARTITION BY l.position ORDER BY c.series DESC, c.name COLLATE "C") AS n
+          FROM unnest(names) WITH ORDINALITY l (name, position),
+               LATERAL tsdb.cardinality(l.name, NULLIF(selector, ''), "limit" => 0) c
+         WHERE c.series > 0
+    ),
+    labels AS (
+        SELECT position, json_build_object('label_name', name, 'label_values_count', count(*), 'series_count', sum(series),
+                   'cardinality', COALESCE(json_agg(json_build_object('label_value', value, 'series_count', series) ORDER BY n)
+                                           FILTER (WHERE n <= "limit"), '[]')) AS label
+          FROM found GROUP BY position, name
+    )
+    SELECT json_build_object(
+               'series_count_total', (SELECT COALESCE(sum(series), 0) FROM tsdb.cardinality('__name__', NULLIF(selector, ''), "limit" => 0)),
+               'labels', COALESCE(json_agg(label ORDER BY position), '[]'))
+      FROM labels
+$$;
+COMMENT ON FUNCTION tsdb.api_label_values_cardinality(text[], text, int4) IS
+    'answer of Mimir''s cardinality/label_values: the values of these labels that have the most series, of the series that match';
+
 -- TimescaleDB's, for Grafana's $__timeGroup and old dashboards.
 CREATE FUNCTION tsdb.time_bucket(bucket_width interval, ts timestamptz) RETURNS timestamptz
     AS 'MODULE_PATHNAME', 'pgtsdb_sql_time_bucket' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
@@ -1012,6 +1056,38 @@ AS $$
 $$;
 COMMENT ON FUNCTION tsdb.api_targets(text, text) IS
     'answer of the Prometheus API: the targets that are scraped; state may be active, dropped or any, scrape_pool is the name of a job';
+
+-- Metadata is kept by metric: a target has that of the metrics of which it has series.
+CREATE FUNCTION tsdb.api_targets_metadata(match_target text DEFAULT '', metric text DEFAULT '', "limit" int4 DEFAULT -1) RETURNS json
+    LANGUAGE sql VOLATILE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH families AS (
+        SELECT f.key AS family, f.value->0->>'type' AS type, f.value->0->>'help' AS help, f.value->0->>'unit' AS unit
+          FROM json_each(tsdb.api_metadata(NULLIF(metric, ''))->'data') f
+    ),
+    targets AS (
+        SELECT t.labels, row_number() OVER (ORDER BY t.job_name, t.address, t.target_id) AS n
+          FROM tsdb.targets t
+         WHERE t.tenant_id = current_setting('pgtsdb.tenant') AND t.health <> 'paused'
+           AND (match_target = '' OR tsdb.labels(t.labels) OPERATOR(tsdb.@@) NULLIF(match_target, '')::tsdb.selector)
+    ),
+    found AS (
+        SELECT DISTINCT t.n, t.labels, f.family, f.type, f.help, f.unit
+          FROM targets t,
+               LATERAL json_array_elements_text(tsdb.api_label_values('__name__', ARRAY[tsdb.series_name(t.labels)])->'data') s (name),
+               LATERAL unnest(ARRAY[s.name, regexp_replace(s.name, '_(bucket|count|created|info|sum|total)$', '')]) c (name)
+          JOIN families f ON f.family = c.name
+    ),
+    counted AS (
+        SELECT *, rank() OVER (ORDER BY n) - 1 AS before FROM found
+    )
+    SELECT json_build_object('status', 'success', 'data', COALESCE(json_agg(json_strip_nulls(json_build_object(
+               'target', labels, 'metric', CASE WHEN api_targets_metadata.metric = '' THEN family END, 'type', type, 'help', help, 'unit', unit))
+               ORDER BY n, family COLLATE "C"), '[]'))
+      FROM counted WHERE "limit" < 0 OR before < "limit"
+$$;
+COMMENT ON FUNCTION tsdb.api_targets_metadata(text, text, int4) IS
+    'answer of the Prometheus API: type, help and unit of the metrics of each target, of one metric or of all, of the targets whose labels match; behind limit entries no further target is begun, -1 means all';
 
 CREATE FUNCTION tsdb.api_scrape_pools() RETURNS json
     LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp

@@ -309,6 +309,22 @@ END_TEST
 
 Suite	   *json_suite(void);
 
+START_TEST(features_are_an_object_of_objects_of_booleans)
+{
+	const char *json;
+
+	tsdb_json_features(&out, true);
+	json = tsdb_buffer_cstring(&out);
+	ck_assert_ptr_nonnull(strstr(json, "{\"status\":\"success\",\"data\":{\"api\":{\"admin\":true,"));
+	ck_assert_ptr_nonnull(strstr(json, "},\"promql\":{\"delayed_name_removal\":true,\"anchored\":true,"));
+	ck_assert_ptr_nonnull(strstr(json, "},\"promql_functions\":{\"abs\":true,"));
+	ck_assert_ptr_nonnull(strstr(json, ",\"</\":false,\">/\":false,"));
+	ck_assert_ptr_nonnull(strstr(json, "\"native_histograms\":false}}}"));
+	ck_assert_ptr_null(strstr(json, ",}"));
+	ck_assert_ptr_null(strstr(json, "{,"));
+}
+END_TEST
+
 Suite *
 json_suite(void)
 {
@@ -341,6 +357,7 @@ json_suite(void)
 	tcase_add_test(catalogue, metadata_is_grouped_by_metric);
 	tcase_add_test(catalogue, status_shows_the_largest_first);
 	tcase_add_test(catalogue, names_in_paths_are_unescaped);
+	tcase_add_test(catalogue, features_are_an_object_of_objects_of_booleans);
 	suite_add_tcase(suite, catalogue);
 	return suite;
 }

@@ -79,4 +79,9 @@ extern TsdbStr tsdb_json_label_name(TsdbArena *arena, TsdbStr name);
 /* The whole answer of parse_query.  env may be NULL. */
 extern void tsdb_json_syntax_tree(TsdbBuffer *buffer, const TsdbEnv *env, const TsdbExpr *expr);
 
+/* ---- features.c ---- */
+
+/* {"status":"success","data":{"api":{"admin":true,..},"promql":{..},..}} */
+extern void tsdb_json_features(TsdbBuffer *buffer, bool delayed_name_removal);
+
 #endif							/* TSDB_JSON_H */
