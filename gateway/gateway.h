@@ -85,7 +85,8 @@ typedef enum GwRunsOn
 {
 	GW_LOCAL,					/* answered at once, by the thread that read the request */
 	GW_READS,
-	GW_WRITES
+	GW_WRITES,
+	GW_METRICS					/* apart from both, so that they tell of those when they are full */
 } GwRunsOn;
 
 #define GW_GET 1
@@ -98,6 +99,7 @@ typedef enum GwRunsOn
 #define GW_CORS 4
 #define GW_ROOT_ONLY 8			/* not under /prometheus */
 #define GW_BODY 16				/* takes a body that is no form, up to max_body */
+#define GW_ANYWAY 32			/* when the database fails, is handled without a session, and answers what it can */
 
 typedef struct GwRoute
 {
@@ -144,6 +146,8 @@ struct GwRequest
 	char	   *content_encoding;
 	char	   *origin;			/* of a browser's script */
 
+	char	   *failure;		/* of a route that answers anyway: what kept the database from it; NULL: nothing */
+	bool		unreachable;	/* that was: it could not be asked */
 	unsigned	status;			/* 0: not answered yet */
 	struct MHD_Response *response;
 	GwRequest  *next;			/* in a pool's queue */
@@ -218,6 +222,7 @@ typedef enum GwStatement
 	GW_SQL_TARGETS_METADATA,
 	GW_SQL_SCRAPE_POOLS,
 	GW_SQL_FEATURES,
+	GW_SQL_METRICS,
 	GW_SQL_NAMES_CARDINALITY,
 	GW_SQL_VALUES_CARDINALITY,
 	GW_SQL_FORMAT_QUERY,
@@ -304,6 +309,9 @@ extern bool gw_identify(GwRequest *request, const char **user, const char **pass
 
 extern GwPool *gw_reads;
 extern GwPool *gw_writes;
+extern GwPool *gw_metrics;
+/* Time for the database to tell its metrics in, milliseconds: a scrape has ten seconds as a rule. */
+#define GW_METRICS_TIMEOUT 3000
 
 extern GwPool *gw_pool_start(const char *name, const char *dsn, int size, int queue, int timeout);
 /* Suspends the connection and queues the request; when there is no room, answers it and returns false. */

@@ -85,7 +85,7 @@ gw_identify(GwRequest *request, const char **user, const char **password, const 
 				gw_fail(request, GW_UNAUTHORIZED, "unknown token");
 			return *role != NULL;
 		case GW_NO_AUTHORIZATION:
-			if (!(request->route->flags & GW_OPEN))
+			if (!(request->route->flags & GW_OPEN) || ((request->route->flags & GW_ANYWAY) && *gw_options.anonymous_role != '\0'))
 				*role = gw_options.anonymous_role;
 			return true;
 	}

@@ -9,6 +9,9 @@
 
 #include "gateway/gateway.h"
 
+/* More who ask at once are answered without the database. */
+#define METRICS_QUEUE 4
+
 int64_t		gw_started;
 
 static void raise_file_limit(void);
@@ -35,6 +38,7 @@ main(int argc, char **argv)
 							 gw_options.query_timeout);
 	gw_writes = gw_pool_start("write", gw_options.write_dsn, gw_options.write_connections, gw_options.write_queue,
 							  gw_options.write_timeout);
+	gw_metrics = gw_pool_start("metrics", gw_options.read_dsn, 1, METRICS_QUEUE, GW_METRICS_TIMEOUT);
 	gw_server_start();
 	sigwait(&signals, &signal_number);
 	gw_log("stopping");

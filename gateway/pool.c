@@ -39,6 +39,7 @@ struct GwPool
 
 GwPool	   *gw_reads;
 GwPool	   *gw_writes;
+GwPool	   *gw_metrics;
 
 static void *work(void *pool);
 static GwRequest *next_request(GwPool *pool);
@@ -108,6 +109,8 @@ work(void *arg)
 		struct MHD_Connection *connection = request->connection;
 
 		serve(pool, request);
+		if (request->status == 0)	/* a route that answers anyway */
+			request->route->handle(request, NULL);
 		pthread_mutex_lock(&pool->lock);
 		pool->n_busy--;
 		pool->served++;

@@ -47,6 +47,7 @@ gw_request_free(GwRequest *request)
 	free(request->content_type);
 	free(request->content_encoding);
 	free(request->origin);
+	free(request->failure);
 	if (request->response != NULL)
 		MHD_destroy_response(request->response);
 	free(request);

@@ -206,6 +206,13 @@ fail(GwRequest *request, GwProblem problem, const char *message)
 {
 	GwBuffer	body = {0};
 
+	if (request->route != NULL && (request->route->flags & GW_ANYWAY) && request->complete && problem != GW_UNAUTHORIZED)
+	{
+		if (request->failure == NULL)
+			request->failure = gw_strndup(message, strlen(message));
+		request->unreachable |= problem == GW_UNAVAILABLE || problem == GW_TIMEOUT || problem == GW_CANCELED;
+		return;
+	}
 	if (request->route != NULL && (request->route->flags & GW_PLAIN_ERRORS))
 	{
 		gw_buffer_printf(&body, "%s\n", message);

@@ -48,7 +48,7 @@ const GwRoute gw_routes[] = {
 	{"/v1/metrics/push", GW_POST, GW_BODY, GW_WRITES, gw_handle_push},
 	{"/v1/metrics/query_range", GW_GET, GW_CORS, GW_READS, gw_handle_query_range},
 	{"/federate", GW_GET, GW_PLAIN_ERRORS, GW_READS, gw_handle_federate},
-	{"/metrics", GW_GET, GW_PLAIN_ERRORS | GW_OPEN, GW_LOCAL, gw_handle_metrics},
+	{"/metrics", GW_GET, GW_PLAIN_ERRORS | GW_OPEN | GW_ANYWAY, GW_METRICS, gw_handle_metrics},
 	{"/-/healthy", GW_GET | GW_HEAD, GW_PLAIN_ERRORS | GW_OPEN, GW_LOCAL, gw_handle_healthy},
 	{"/-/ready", GW_GET | GW_HEAD, GW_PLAIN_ERRORS | GW_OPEN, GW_READS, gw_handle_ready},
 	{"/-/reload", GW_POST | GW_PUT, GW_PLAIN_ERRORS, GW_LOCAL, gw_handle_reload},

@@ -223,6 +223,7 @@ gw_server_stop(void)
 	}
 	gw_pool_stop(gw_writes);
 	gw_pool_stop(gw_reads);
+	gw_pool_stop(gw_metrics);
 	wait_for_requests(1000);
 	__atomic_store_n(&watching, false, __ATOMIC_RELAXED);
 	pthread_join(watcher, NULL);
@@ -368,13 +369,16 @@ take_request(void *arg, struct MHD_Connection *connection, const char *url, cons
 static bool
 dispatch(GwRequest *request)
 {
+	static GwPool **const pools[] = {[GW_LOCAL] = NULL, [GW_READS] = &gw_reads, [GW_WRITES] = &gw_writes, [GW_METRICS] = &gw_metrics};
+
 	gw_request_complete(request);
 	if (request->status != 0)
 		return true;
 	enter_phase(request->connection, WORKING);
-	if (request->route->runs_on != GW_LOCAL)
-		return !gw_pool_submit(request->route->runs_on == GW_READS ? gw_reads : gw_writes, request);
-	request->route->handle(request, NULL);
+	if (pools[request->route->runs_on] != NULL && gw_pool_submit(*pools[request->route->runs_on], request))
+		return false;
+	if (request->status == 0)
+		request->route->handle(request, NULL);
 	return true;
 }
 

@@ -21,6 +21,7 @@
 
 static PGconn *start_connection(const char *dsn, const char *user, const char *password);
 static bool finish_connection(GwRequest *request, PGconn *connection);
+static int connect_patience(const GwRequest *request);
 static void refuse_connection(GwRequest *request, PGconn *connection);
 static void take_notice(void *session, const PGresult *notice);
 static bool set_limits(GwRequest *request, GwSession *session);
@@ -89,10 +90,19 @@ start_connection(const char *dsn, const char *user, const char *password)
 	return connection;
 }
 
+/* Who answers anyway shall do so in time. */
+static int
+connect_patience(const GwRequest *request)
+{
+	bool		anyway = (request->route->flags & GW_ANYWAY) != 0 && gw_options.connect_timeout > GW_METRICS_TIMEOUT;
+
+	return anyway ? GW_METRICS_TIMEOUT : gw_options.connect_timeout;
+}
+
 static bool
 finish_connection(GwRequest *request, PGconn *connection)
 {
-	int64_t		deadline = gw_now() + gw_options.connect_timeout;
+	int64_t		deadline = gw_now() + connect_patience(request);
 	PostgresPollingStatusType wanted = PGRES_POLLING_WRITING;
 
 	while (PQstatus(connection) != CONNECTION_BAD)
@@ -312,7 +322,8 @@ take_result(GwRequest *request, GwSession *session, const char **cancelled)
 static void
 wait_for_server(GwRequest *request, GwSession *session, const char **cancelled)
 {
-	int64_t		deadline = gw_now() + (session->timeout > 0 ? session->timeout : gw_options.connect_timeout) + SERVER_GRACE_MS;
+	int64_t		deadline = gw_now() + (session->timeout > 0 ? session->timeout : connect_patience(request)) +
+		(request->route->flags & GW_ANYWAY ? POLL_MS : SERVER_GRACE_MS);
 
 	while (PQstatus(session->connection) == CONNECTION_OK && PQisBusy(session->connection))
 	{

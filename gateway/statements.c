@@ -56,6 +56,7 @@ const GwSql gw_sql[GW_STATEMENTS] = {
 	[GW_SQL_TARGETS_METADATA] = {"SELECT tsdb.api_targets_metadata($1, $2, $3)", 3, {TEXT, TEXT, INT4}},
 	[GW_SQL_SCRAPE_POOLS] = {"SELECT tsdb.api_scrape_pools()", 0, {0}},
 	[GW_SQL_FEATURES] = {"SELECT tsdb.api_features()", 0, {0}},
+	[GW_SQL_METRICS] = {"SELECT tsdb.api_metrics()", 0, {0}},
 	[GW_SQL_NAMES_CARDINALITY] = {"SELECT tsdb.api_label_names_cardinality($1, $2)", 2, {TEXT, INT4}},
 	[GW_SQL_VALUES_CARDINALITY] = {"SELECT tsdb.api_label_values_cardinality($1, $2, $3)", 3, {TEXTS, TEXT, INT4}},
 	[GW_SQL_FORMAT_QUERY] = {"SELECT tsdb.api_format_query($1)", 1, {TEXT}},

@@ -267,6 +267,11 @@ CREATE FUNCTION tsdb.create_tenant(tenant_id text, note text DEFAULT NULL) RETUR
 COMMENT ON FUNCTION tsdb.create_tenant(text, text) IS 'makes a tenant with a part of its own, whose number it answers';
 REVOKE ALL ON FUNCTION tsdb.create_tenant(text, text) FROM PUBLIC;
 
+-- current_setting() does not know the settings of a library that the session has not loaded yet.
+CREATE FUNCTION tsdb.setting(name text) RETURNS text
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_setting' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.setting(text) IS 'the value of a setting, as current_setting() shows it, also in a session that has used nothing of pgtsdb before';
+
 CREATE FUNCTION tsdb.has_access(tenant_id text, access text) RETURNS boolean
     AS 'MODULE_PATHNAME', 'pgtsdb_sql_has_access' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION tsdb.has_access(text, text) IS 'whether the current user may read, write or administer the tenant; what row policies ask';
@@ -417,11 +422,11 @@ CREATE FUNCTION tsdb.metric_sizes("start" timestamptz DEFAULT pg_catalog.now() -
 COMMENT ON FUNCTION tsdb.metric_sizes(timestamptz, timestamptz, int4) IS
     'which metrics take the most space: of the chunks that begin within the range, rows counted and indexes not; limit 0 means all';
 
-CREATE FUNCTION tsdb.tenant_statistics()
+CREATE FUNCTION tsdb.tenant_statistics(counts boolean DEFAULT true)
     RETURNS TABLE (tenant_id text, series bigint, head_groups bigint, head_oldest timestamptz, head_newest timestamptz,
                    compaction_lag interval, chunk_rows bigint, chunk_oldest timestamptz)
     AS 'MODULE_PATHNAME', 'pgtsdb_sql_statistics' LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 1;
-COMMENT ON FUNCTION tsdb.tenant_statistics() IS 'the row of tsdb.stats';
+COMMENT ON FUNCTION tsdb.tenant_statistics(boolean) IS 'the row of tsdb.stats; without counts, what the index of head tells at once: series and chunks are null';
 
 CREATE VIEW tsdb.stats AS SELECT * FROM tsdb.tenant_statistics();
 COMMENT ON VIEW tsdb.stats IS 'what the tenant of the session has stored';
@@ -505,7 +510,8 @@ CREATE FUNCTION tsdb.api_label_values_cardinality(names text[], selector text DE
     LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
     WITH found AS (
-        SELECT l.name, l.position, c.name AS value, c.series, row_number() OVER (PARTITION BY l.position ORDER BY c.series DESC, c.name COLLATE "C") AS n
+        SELECT l.name, l.position, c.name AS value, c.series,
+               row_number() OVER (PARTITION BY l.position ORDER BY c.series DESC, c.name COLLATE "C") AS n
           FROM unnest(names) WITH ORDINALITY l (name, position),
                LATERAL tsdb.cardinality(l.name, NULLIF(selector, ''), "limit" => 0) c
          WHERE c.series > 0
@@ -921,6 +927,11 @@ $$;
 COMMENT ON FUNCTION tsdb.postgres_metrics() IS 'metrics of this server in Prometheus text format, from its statistics views: what a target with scheme ''postgres'' and address ''self'' gives';
 REVOKE ALL ON FUNCTION tsdb.postgres_metrics() FROM PUBLIC;
 
+CREATE FUNCTION tsdb.tenant_counters() RETURNS TABLE (metric text, label text, label_value text, value float8)
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_tenant_counters' LANGUAGE C VOLATILE STRICT PARALLEL SAFE ROWS 30;
+COMMENT ON FUNCTION tsdb.tenant_counters() IS
+    'what the tenant of the session has stored, compacted and asked since the server started, as tsdb.api_metrics() shows it; empty unless pgtsdb is in shared_preload_libraries';
+
 CREATE VIEW tsdb.targets WITH (security_invoker = true) AS
     SELECT t.tenant_id, t.job_name, t.address,
            pg_catalog.concat(COALESCE(t.scheme, c.scheme, 'http'), '://', t.address,
@@ -930,7 +941,7 @@ CREATE VIEW tsdb.targets WITH (security_invoker = true) AS
            CASE WHEN t.status = 'PAUSED' OR c.status = 'PAUSED' THEN 'paused' ELSE COALESCE(s.health, 'unknown') END AS health,
            s.last_scrape, s.last_scrape_duration, s.samples, s.series, s.rejected, s.last_error,
            COALESCE(t.scrape_interval, c.scrape_interval,
-                    pg_catalog.current_setting('pgtsdb.scrape_interval', true)::pg_catalog.interval) AS scrape_interval,
+                    tsdb.setting('pgtsdb.scrape_interval')::pg_catalog.interval) AS scrape_interval,
            t.target_id
       FROM tsdb.scrape_targets t
       LEFT JOIN tsdb.scrape_configs c ON c.tenant_id = t.tenant_id AND c.job_name = t.job_name
@@ -941,6 +952,142 @@ COMMENT ON COLUMN tsdb.targets.last_scrape_duration IS 'seconds';
 COMMENT ON COLUMN tsdb.targets.samples IS 'samples in the last body';
 COMMENT ON COLUMN tsdb.targets.series IS 'series in the last body';
 COMMENT ON COLUMN tsdb.targets.rejected IS 'lines of the last body that could not be read or stored';
+
+CREATE FUNCTION tsdb.metric_label(name text, value text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT name || '="' || replace(replace(replace(value, '\', '\\'), E'\n', '\n'), '"', '\"') || '"'
+$$;
+COMMENT ON FUNCTION tsdb.metric_label(text, text) IS 'a label as Prometheus''s text format writes it; null when name or value is';
+
+-- What is the tenant's has the label tenant; what has not is of the whole database, and no secret in PostgreSQL either.
+CREATE FUNCTION tsdb.api_metrics() RETURNS text
+    LANGUAGE sql VOLATILE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH families (metric, type, help) AS (
+        VALUES
+            ('build_info', 'gauge', 'Versions, as labels.'),
+            ('writes_total', 'counter', 'Requests, scrapes and rule results that were stored, by commit.'),
+            ('ingested_samples_total', 'counter', 'Samples that were stored, those included that were there already.'),
+            ('duplicate_samples_total', 'counter', 'Samples that were there already with the same value.'),
+            ('late_samples_total', 'counter', 'Samples that came when their window could have been compacted already.'),
+            ('rejected_samples_total', 'counter', 'Samples that were not stored, by reason; invalid ones are counted as series or lines.'),
+            ('created_series_total', 'counter', 'Series that were made.'),
+            ('head_inserted_rows_total', 'counter', 'Rows that were written to tsdb.head.'),
+            ('ingest_wal_bytes_total', 'counter', 'WAL that storing samples has written.'),
+            ('compacted_head_rows_total', 'counter', 'Rows of tsdb.head that became chunks.'),
+            ('compacted_samples_total', 'counter', 'Samples that were written to chunks, each time.'),
+            ('written_chunk_rows_total', 'counter', 'Rows that were written to tsdb.chunks by compaction.'),
+            ('written_chunk_bytes_total', 'counter', 'Bytes of the chunks in these rows.'),
+            ('queries_total', 'counter', 'PromQL queries that were begun, those of rules included.'),
+            ('failed_queries_total', 'counter', 'Queries that ended with an error of PromQL or a limit.'),
+            ('query_samples_total', 'counter', 'Samples that queries have read.'),
+            ('query_duration_seconds', 'histogram', 'Time of queries that were answered.'),
+            ('head_groups', 'gauge', 'Groups of series that have samples in tsdb.head.'),
+            ('head_oldest_timestamp_seconds', 'gauge', 'Time of the oldest sample in tsdb.head.'),
+            ('head_newest_timestamp_seconds', 'gauge', 'Time of the newest sample in tsdb.head.'),
+            ('compaction_lag_seconds', 'gauge', 'How long the oldest samples of tsdb.head could have been compacted.'),
+            ('table_size_bytes', 'gauge', 'Size of the storage tables of all tenants, indexes included.'),
+            ('table_rows', 'gauge', 'Rows of the storage tables of all tenants, as the statistics of the server estimate them.'),
+            ('table_dead_rows', 'gauge', 'Rows that wait for VACUUM, likewise.'),
+            ('chunk_partitions', 'gauge', 'Partitions of tsdb.chunks.'),
+            ('budget_sample_age_seconds', 'gauge', 'How late samples may come; 0: without limit.'),
+            ('targets', 'gauge', 'Targets by health.'),
+            ('scraped_samples', 'gauge', 'Samples in the last scrapes of all targets.'),
+            ('rules', 'gauge', 'Alerting rules by health.'),
+            ('rule_evaluations_total', 'counter', 'Evaluations of rules.'),
+            ('rule_failures_total', 'counter', 'Evaluations that failed.'),
+            ('rule_missed_evaluations_total', 'counter', 'Evaluations that were left out because the ruler was late.'),
+            ('alerts', 'gauge', 'Alerts by state.'),
+            ('worker_up', 'gauge', 'Whether the worker runs.'),
+            ('worker_units_total', 'counter', 'Units of work (transactions) that succeeded.'),
+            ('worker_errors_total', 'counter', 'Units of work that failed.'),
+            ('worker_heartbeat_timestamp_seconds', 'gauge', 'When the worker was last heard of.'),
+            ('worker_start_time_seconds', 'gauge', 'When the worker was started.')
+    ),
+    of_tenant (metric, label, label_value, value) AS (
+        SELECT metric, label, label_value, value FROM tsdb.tenant_counters()
+        UNION ALL
+        SELECT n.metric, NULL, NULL, n.value
+          FROM tsdb.tenant_statistics(false) s,
+               LATERAL (VALUES ('head_groups', s.head_groups::float8),
+                               ('head_oldest_timestamp_seconds', extract(epoch FROM s.head_oldest)::float8),
+                               ('head_newest_timestamp_seconds', extract(epoch FROM s.head_newest)::float8),
+                               ('compaction_lag_seconds', extract(epoch FROM s.compaction_lag)::float8)) n (metric, value)
+        UNION ALL
+        SELECT 'budget_sample_age_seconds', NULL, NULL, extract(epoch FROM COALESCE(
+                   (SELECT max_sample_age FROM tsdb.tenant_budgets WHERE tenant_id = tsdb.setting('pgtsdb.tenant')), interval '1 hour'))
+        UNION ALL
+        SELECT 'targets', 'health', health, count(*) FROM tsdb.targets
+         WHERE tenant_id = tsdb.setting('pgtsdb.tenant') GROUP BY health
+        UNION ALL
+        SELECT 'scraped_samples', NULL, NULL, COALESCE(sum(samples), 0) FROM tsdb.targets
+         WHERE tenant_id = tsdb.setting('pgtsdb.tenant')
+        UNION ALL
+        SELECT 'rules', 'health', health, count(*) FROM tsdb.rule_status
+         WHERE tenant_id = tsdb.setting('pgtsdb.tenant') GROUP BY health
+        UNION ALL
+        SELECT n.metric, NULL, NULL, n.value
+          FROM (SELECT COALESCE(sum(evaluations), 0) AS evaluations, COALESCE(sum(failures), 0) AS failures,
+                       COALESCE(sum(missed), 0) AS missed
+                  FROM tsdb.rule_status WHERE tenant_id = tsdb.setting('pgtsdb.tenant')) r,
+               LATERAL (VALUES ('rule_evaluations_total', evaluations), ('rule_failures_total', failures),
+                               ('rule_missed_evaluations_total', missed)) n (metric, value)
+        UNION ALL
+        SELECT 'alerts', 'state', s.state, count(a.state)
+          FROM unnest(ARRAY['pending', 'firing']) s (state)
+          LEFT JOIN tsdb.alerts a ON a.state = s.state AND a.tenant_id = tsdb.setting('pgtsdb.tenant')
+         GROUP BY s.state
+    ),
+    storage (name, relation) AS (
+        SELECT t.name, to_regclass('tsdb.' || t.name)
+          FROM unnest(ARRAY['chunks', 'head', 'metric_definitions', 'series', 'series_groups']) t (name)
+    ),
+    heaps (name, relation) AS (
+        SELECT s.name, i.inhrelid FROM storage s JOIN pg_inherits i ON i.inhparent = s.relation WHERE s.name = 'chunks'
+        UNION ALL
+        SELECT name, relation::oid FROM storage WHERE name <> 'chunks' AND relation IS NOT NULL
+    ),
+    tables AS (
+        SELECT name, count(*) AS partitions, sum(pg_total_relation_size(relation)) AS bytes,
+               sum(pg_stat_get_live_tuples(relation)) AS rows, sum(pg_stat_get_dead_tuples(relation)) AS dead
+          FROM heaps GROUP BY name
+    ),
+    samples (metric, labels, value) AS (
+        SELECT metric, concat_ws(',', tsdb.metric_label('tenant', tsdb.setting('pgtsdb.tenant')),
+                                 tsdb.metric_label(label, label_value)), value
+          FROM of_tenant WHERE value IS NOT NULL
+        UNION ALL
+        SELECT 'build_info', concat_ws(',', tsdb.metric_label('version', (SELECT extversion FROM pg_extension WHERE extname = 'pgtsdb')),
+                                       tsdb.metric_label('postgres', current_setting('server_version'))), 1
+        UNION ALL
+        SELECT n.metric, tsdb.metric_label('table', t.name), n.value
+          FROM tables t, LATERAL (VALUES ('table_size_bytes', bytes), ('table_rows', rows), ('table_dead_rows', dead)) n (metric, value)
+        UNION ALL
+        SELECT 'chunk_partitions', '', partitions FROM tables WHERE name = 'chunks'
+        UNION ALL
+        SELECT n.metric, concat_ws(',', tsdb.metric_label('worker', w.worker), tsdb.metric_label('slot', w.slot::text)), n.value
+          FROM tsdb.worker_statistics() w,
+               LATERAL (VALUES ('worker_up', (w.pid IS NOT NULL)::int4::float8), ('worker_units_total', w.units_done::float8),
+                               ('worker_errors_total', w.errors::float8),
+                               ('worker_heartbeat_timestamp_seconds', extract(epoch FROM w.last_heartbeat)::float8),
+                               ('worker_start_time_seconds', extract(epoch FROM w.started_at)::float8)) n (metric, value)
+         WHERE COALESCE(w.database = current_database(), true) AND n.value IS NOT NULL
+    ),
+    lines AS (
+        SELECT f.metric, format(E'pgtsdb_%s%s %s\n', s.metric, '{' || NULLIF(s.labels, '') || '}', s.value) AS line,
+               row_number() OVER () AS n
+          FROM samples s
+          JOIN families f ON f.metric = s.metric OR
+               (f.type = 'histogram' AND s.metric IN (f.metric || '_bucket', f.metric || '_sum', f.metric || '_count'))
+    )
+    SELECT string_agg(text, '' ORDER BY metric)
+      FROM (SELECT metric, format(E'# HELP pgtsdb_%1$s %2$s\n# TYPE pgtsdb_%1$s %3$s\n', metric, help, type)
+                   || string_agg(line, '' ORDER BY n) AS text
+              FROM lines JOIN families USING (metric) GROUP BY metric, help, type) t
+$$;
+COMMENT ON FUNCTION tsdb.api_metrics() IS
+    'metrics of pgtsdb itself in Prometheus text format: ingest, head, compaction, queries, targets, rules of the tenant of the session, storage and workers of the database; what the gateway''s /metrics shows';
 
 -- ==== rules, alerts and targets for the HTTP API ======================================================
 -- Row policies tell what the caller may see; of that, the session's tenant is answered.
@@ -991,7 +1138,7 @@ AS $$
     SELECT json_build_object('status', 'success', 'data', json_build_object(
                'alerts', COALESCE(json_agg(tsdb.api_alert(a) ORDER BY a.alert_name, a.labels), '[]')))
       FROM tsdb.alerts a
-     WHERE a.tenant_id = current_setting('pgtsdb.tenant') AND a.state IN ('pending', 'firing')
+     WHERE a.tenant_id = tsdb.setting('pgtsdb.tenant') AND a.state IN ('pending', 'firing')
 $$;
 COMMENT ON FUNCTION tsdb.api_alerts() IS 'answer of the Prometheus API: the pending and firing alerts';
 
@@ -1015,7 +1162,7 @@ AS $$
                SELECT bool_or(a.state = 'firing') AS firing, bool_or(a.state = 'pending') AS pending,
                       json_agg(tsdb.api_alert(a) ORDER BY a.labels) AS alerts
                  FROM tsdb.alerts a WHERE a.rule_id = r.rule_id AND a.state IN ('pending', 'firing')) a ON true
-         WHERE r.tenant_id = current_setting('pgtsdb.tenant') AND r.status = 'ACTIVE' AND type <> 'record'
+         WHERE r.tenant_id = tsdb.setting('pgtsdb.tenant') AND r.status = 'ACTIVE' AND type <> 'record'
     ),
     groups AS (
         SELECT json_build_object('name', 'every ' || seconds || 's', 'file', 'tsdb.alert_rules', 'rules', json_agg(rule ORDER BY rule_name),
@@ -1041,12 +1188,12 @@ AS $$
                    'lastScrapeDuration', COALESCE(t.last_scrape_duration, 0), 'health', t.health,
                    'scrapeInterval', extract(epoch FROM t.scrape_interval)::float8 || 's',
                    'scrapeTimeout', extract(epoch FROM least(t.scrape_interval, COALESCE(s.scrape_timeout, c.scrape_timeout,
-                                                             current_setting('pgtsdb.scrape_timeout')::interval)))::float8 || 's') AS target,
+                                                             tsdb.setting('pgtsdb.scrape_timeout')::interval)))::float8 || 's') AS target,
                t.job_name, t.address
           FROM tsdb.targets t
           JOIN tsdb.scrape_targets s ON s.target_id = t.target_id
           LEFT JOIN tsdb.scrape_configs c ON c.tenant_id = t.tenant_id AND c.job_name = t.job_name
-         WHERE t.tenant_id = current_setting('pgtsdb.tenant') AND t.health <> 'paused'
+         WHERE t.tenant_id = tsdb.setting('pgtsdb.tenant') AND t.health <> 'paused'
            AND lower(state) IN ('', 'any', 'active') AND scrape_pool IN ('', t.job_name)
     )
     SELECT json_build_object('status', 'success', 'data', json_build_object(
@@ -1068,13 +1215,14 @@ AS $$
     targets AS (
         SELECT t.labels, row_number() OVER (ORDER BY t.job_name, t.address, t.target_id) AS n
           FROM tsdb.targets t
-         WHERE t.tenant_id = current_setting('pgtsdb.tenant') AND t.health <> 'paused'
+         WHERE t.tenant_id = tsdb.setting('pgtsdb.tenant') AND t.health <> 'paused'
            AND (match_target = '' OR tsdb.labels(t.labels) OPERATOR(tsdb.@@) NULLIF(match_target, '')::tsdb.selector)
     ),
     found AS (
         SELECT DISTINCT t.n, t.labels, f.family, f.type, f.help, f.unit
           FROM targets t,
-               LATERAL json_array_elements_text(tsdb.api_label_values('__name__', ARRAY[tsdb.series_name(t.labels)])->'data') s (name),
+               LATERAL json_array_elements_text(
+                   tsdb.api_label_values('__name__', ARRAY[tsdb.series_name(t.labels)])->'data') s (name),
                LATERAL unnest(ARRAY[s.name, regexp_replace(s.name, '_(bucket|count|created|info|sum|total)$', '')]) c (name)
           JOIN families f ON f.family = c.name
     ),
@@ -1082,7 +1230,8 @@ AS $$
         SELECT *, rank() OVER (ORDER BY n) - 1 AS before FROM found
     )
     SELECT json_build_object('status', 'success', 'data', COALESCE(json_agg(json_strip_nulls(json_build_object(
-               'target', labels, 'metric', CASE WHEN api_targets_metadata.metric = '' THEN family END, 'type', type, 'help', help, 'unit', unit))
+               'target', labels, 'metric', CASE WHEN api_targets_metadata.metric = '' THEN family END,
+               'type', type, 'help', help, 'unit', unit))
                ORDER BY n, family COLLATE "C"), '[]'))
       FROM counted WHERE "limit" < 0 OR before < "limit"
 $$;
@@ -1094,7 +1243,7 @@ CREATE FUNCTION tsdb.api_scrape_pools() RETURNS json
 AS $$
     SELECT json_build_object('status', 'success', 'data', json_build_object(
                'scrapePools', COALESCE(json_agg(DISTINCT job_name), '[]')))
-      FROM (SELECT job_name COLLATE "C" AS job_name FROM tsdb.scrape_targets WHERE tenant_id = current_setting('pgtsdb.tenant')) t
+      FROM (SELECT job_name COLLATE "C" AS job_name FROM tsdb.scrape_targets WHERE tenant_id = tsdb.setting('pgtsdb.tenant')) t
 $$;
 COMMENT ON FUNCTION tsdb.api_scrape_pools() IS 'answer of the Prometheus API: the names of the jobs that have targets';
 
@@ -1108,7 +1257,7 @@ AS $$
     WITH newest AS (
         SELECT DISTINCT ON (s.labels) s.labels, s.ts, s.value
           FROM unnest(matches) m,
-               LATERAL tsdb.samples(m, now() - current_setting('pgtsdb.query_lookback')::interval, now()) s
+               LATERAL tsdb.samples(m, now() - tsdb.setting('pgtsdb.query_lookback')::interval, now()) s
          ORDER BY s.labels, s.ts DESC
     ),
     lines AS (

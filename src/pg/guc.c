@@ -6,7 +6,9 @@
 
 #include <limits.h>
 
+#include "fmgr.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 
 #include "core/chunk/chunk.h"
@@ -251,4 +253,13 @@ pgtsdb_define_settings(void)
 							&pgtsdb_worker_restart_interval, 1000, 10, 60 * 1000, PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("pgtsdb");
+}
+
+PG_FUNCTION_INFO_V1(pgtsdb_sql_setting);
+
+/* tsdb.setting(name text) */
+Datum
+pgtsdb_sql_setting(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(GetConfigOptionByName(text_to_cstring(PG_GETARG_TEXT_PP(0)), NULL, false)));
 }

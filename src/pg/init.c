@@ -8,6 +8,7 @@
 #include "miscadmin.h"
 
 #include "pg/compat.h"
+#include "pg/counters.h"
 #include "pg/guc.h"
 #include "pg/outbound/outbound.h"
 #include "pg/storage/group_hints.h"
@@ -29,6 +30,7 @@ _PG_init(void)
 	pgtsdb_metadata_init();
 	if (process_shared_preload_libraries_in_progress)
 	{
+		pgtsdb_counters_init();
 		pgtsdb_worker_init();
 		pgtsdb_rule_status_init();
 		pgtsdb_target_status_init();

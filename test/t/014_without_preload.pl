@@ -28,4 +28,10 @@ is($node->safe_psql('postgres', $query), $expected, 'PromQL over chunks');
 is($node->safe_psql('postgres', q{SELECT tsdb.delete_series('plain_total{n="2"}')}), 1, 'one series deleted');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM tsdb.samples('plain_total', '-infinity', 'infinity')}), 401, 'its neighbour stays');
 
+# A session that has not loaded the library does not know its settings either.
+is($node->safe_psql('postgres', 'SELECT tsdb.api_alerts()'), '{"status" : "success", "data" : {"alerts" : []}}', 'an answer before anything else');
+
+is($node->safe_psql('postgres', q{SELECT count(*) FROM tsdb.tenant_counters()}), 0, 'nothing is counted');
+like($node->safe_psql('postgres', q{SELECT tsdb.api_metrics()}), qr/^pgtsdb_head_groups\{tenant="default"\} 0$/m, 'but there are metrics');
+
 done_testing();

@@ -9,15 +9,33 @@
 
 #include "core/promql/eval.h"
 #include "core/promql/parser.h"
+#include "pg/counters.h"
 #include "pg/guc.h"
 #include "pg/mem.h"
 #include "pg/query/query.h"
 #include "pg/storage/reader.h"
 
+static TsdbStatus run(const PgtsdbQuery *query, Snapshot snapshot, TsdbArena *arena, TsdbQueryResult **result, TsdbError *error);
 static TsdbStatus check_depth(const TsdbExpr *expr, TsdbError *error);
 
 TsdbStatus
 pgtsdb_query_run(const PgtsdbQuery *query, Snapshot snapshot, TsdbArena *arena, TsdbQueryResult **result, TsdbError *error)
+{
+	int32		part = query->tenant->parts[0];
+	int64		start = tsdb_clock(&pgtsdb_env);
+	TsdbStatus	status;
+
+	pgtsdb_count_now(part, PGTSDB_COUNT_QUERIES, 1);
+	status = run(query, snapshot, arena, result, error);
+	if (status == TSDB_OK)
+		pgtsdb_count_query(part, (*result)->stats.source.samples, tsdb_clock(&pgtsdb_env) - start);
+	else
+		pgtsdb_count_now(part, PGTSDB_COUNT_FAILED_QUERIES, 1);
+	return status;
+}
+
+static TsdbStatus
+run(const PgtsdbQuery *query, Snapshot snapshot, TsdbArena *arena, TsdbQueryResult **result, TsdbError *error)
 {
 	int64		start = tsdb_clock(&pgtsdb_env);
 	int64		parsed;

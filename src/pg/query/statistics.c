@@ -29,7 +29,7 @@ PG_FUNCTION_INFO_V1(pgtsdb_sql_statistics);
 PG_FUNCTION_INFO_V1(pgtsdb_sql_cardinality);
 PG_FUNCTION_INFO_V1(pgtsdb_sql_metric_sizes);
 
-/* tsdb.tenant_statistics(): one row, of the session's tenant */
+/* tsdb.tenant_statistics(counts boolean): one row, of the session's tenant; series and chunks are null when they are not counted */
 Datum
 pgtsdb_sql_statistics(PG_FUNCTION_ARGS)
 {
@@ -39,12 +39,14 @@ pgtsdb_sql_statistics(PG_FUNCTION_ARGS)
 		.head_oldest = PG_INT64_MAX, .head_newest = PG_INT64_MIN, .chunk_oldest = PG_INT64_MAX
 	};
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	bool		counts = PG_GETARG_BOOL(0);
 	Datum		values[N] = {0};
 	bool		nulls[N] = {false};
 
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; i < tenant->n_parts; i++)
-		pgtsdb_part_statistics(tenant->parts[i], GetActiveSnapshot(), &statistics);
+		(counts ? pgtsdb_part_statistics : pgtsdb_part_head_statistics) (tenant->parts[i], GetActiveSnapshot(), &statistics);
+	nulls[SERIES] = nulls[CHUNK_ROWS] = !counts;
 	values[TENANT] = CStringGetTextDatum(tenant->tenant_id);
 	values[SERIES] = Int64GetDatum(statistics.series);
 	values[HEAD_GROUPS] = Int64GetDatum(statistics.groups);

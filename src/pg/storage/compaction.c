@@ -27,6 +27,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "pg/counters.h"
 #include "pg/guc.h"
 #include "pg/storage/compaction.h"
 #include "pg/storage/decode.h"
@@ -390,6 +391,12 @@ compact_window(PgtsdbCompaction *sweep, const Window *window, MemoryContext cont
 	sweep->at.samples += rewrite.samples;
 	sweep->at.chunk_rows += rewrite.chunk_rows;
 	sweep->at.chunk_bytes += rewrite.chunk_bytes;
+	pgtsdb_count_at_commit(rewrite.part, (const uint64[PGTSDB_COUNTERS]) {
+		[PGTSDB_COUNT_COMPACTED_ROWS] = rewrite.head_rows,
+		[PGTSDB_COUNT_COMPACTED_SAMPLES] = rewrite.samples,
+		[PGTSDB_COUNT_CHUNK_ROWS] = rewrite.chunk_rows,
+		[PGTSDB_COUNT_CHUNK_BYTES] = rewrite.chunk_bytes
+	});
 }
 
 List *

@@ -118,11 +118,12 @@ pgtsdb_head_batch_seen(PgtsdbHeadBatch *batch, int32 group_id, PgtsdbGroupHint *
 	batch->seen_hints[batch->n_seen++] = hint;
 }
 
-void
+int
 pgtsdb_head_batch_insert(PgtsdbHeadBatch *batch)
 {
 	bool	   *stored = palloc(batch->n * sizeof(bool));
 	int			attempts = 0;
+	int			n = batch->n;
 
 	while (batch->n > 0)
 	{
@@ -141,6 +142,7 @@ pgtsdb_head_batch_insert(PgtsdbHeadBatch *batch)
 	if (batch->n_seen > 0 && !pgtsdb_series_groups_seen(batch->part, batch->seen, batch->n_seen))
 		for (int i = 0; i < batch->n_seen; i++)
 			pg_atomic_write_u32(&batch->seen_hints[i]->seen_hour, 0);
+	return n;
 }
 
 static void

@@ -19,6 +19,7 @@ extern void pgtsdb_head_batch_add(PgtsdbHeadBatch *batch, int32 group_id, int64 
 								  const TsdbHeadSample *samples, size_t n, PgtsdbGroupHint *hint);
 /* The group has got samples: updates its last_seen once an hour, by whoever comes first. */
 extern void pgtsdb_head_batch_seen(PgtsdbHeadBatch *batch, int32 group_id, PgtsdbGroupHint *hint);
-extern void pgtsdb_head_batch_insert(PgtsdbHeadBatch *batch);
+/* Answers how many rows it inserted. */
+extern int	pgtsdb_head_batch_insert(PgtsdbHeadBatch *batch);
 
 #endif							/* PGTSDB_HEAD_BATCH_H */

@@ -21,6 +21,7 @@
 
 #include "core/chunk/head.h"
 #include "pg/errors.h"
+#include "pg/guc.h"
 #include "pg/mem.h"
 #include "pg/storage/catalogue.h"
 #include "pg/storage/group_hints.h"
@@ -30,6 +31,7 @@
 #include "pg/storage/scan.h"
 #include "pg/storage/schema.h"
 #include "pg/storage/storage_internal.h"
+#include "pg/times.h"
 
 /* Samples in memory before they are inserted: 16 bytes each, and twice that while arrays grow. */
 #define MAX_PENDING_SAMPLES (256 * 1024)
@@ -70,6 +72,7 @@ struct PgtsdbHeadRows
 {
 	MemoryContext context;		/* of all that is collected; reset by a flush */
 	uint64		identity;
+	int64		late;			/* samples before this time may find their window compacted */
 
 	/* Collected */
 	TsdbArena  *arena;
@@ -85,6 +88,7 @@ struct PgtsdbHeadRows
 	PgtsdbHeadBatch *batch;
 };
 
+static int64 end_of_closed_windows(void);
 static void start_collecting(PgtsdbHeadRows *rows);
 static RowGroup *find_group(PgtsdbHeadRows *rows, uint64 key);
 static TimeRow *find_row(PgtsdbHeadRows *rows, RowGroup *group, int64 t);
@@ -143,9 +147,19 @@ pgtsdb_head_rows_create(uint64 identity)
 
 	rows->context = AllocSetContextCreate(CurrentMemoryContext, "pgtsdb head rows", ALLOCSET_DEFAULT_SIZES);
 	rows->identity = identity;
+	rows->late = end_of_closed_windows();
 	memset(rows->place, -1, sizeof(rows->place));
 	start_collecting(rows);
 	return rows;
+}
+
+static int64
+end_of_closed_windows(void)
+{
+	int64		width = Min(pgtsdb_compaction_window, pgtsdb_max_chunk_span) * INT64CONST(60000);
+	int64		closed = pgtsdb_now_ms() - pgtsdb_compaction_delay * INT64CONST(1000);
+
+	return closed - closed % width;
 }
 
 static void
@@ -263,7 +277,7 @@ pgtsdb_head_rows_flush(PgtsdbHeadRows *rows, PgtsdbIngestResult *result)
 		flush_group(rows, groups[i]);
 		if (i + 1 == n || part_of_key(groups[i + 1]->key) != part)
 		{
-			pgtsdb_head_batch_insert(rows->batch);
+			result->head_rows += pgtsdb_head_batch_insert(rows->batch);
 			rows->batch = NULL;
 		}
 	}
@@ -304,6 +318,8 @@ flush_group(PgtsdbHeadRows *rows, RowGroup *group)
 		if (may_be_stored(rows, series, row))
 			settle_with_stored(rows, series, row);
 		rows->result->samples += row->n;
+		if (row->t < rows->late)
+			rows->result->late += row->n;
 	}
 	join_sparse_rows(rows, group);
 	for (uint32 i = 0; i < group->n_rows; i++)

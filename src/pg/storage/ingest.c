@@ -11,11 +11,13 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "executor/instrument.h"
 #include "miscadmin.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "pg/counters.h"
 #include "pg/mem.h"
 #include "pg/storage/catalogue.h"
 #include "pg/storage/head_rows.h"
@@ -74,6 +76,8 @@ struct PgtsdbIngest
 	PgtsdbSender sender;
 	uint64		seed;			/* of hashes of raw bytes */
 
+	uint64		wal_bytes;		/* of this backend, when it began */
+
 	/* What it has collected */
 	PgtsdbHeadRows *rows;
 	PgtsdbMetadataList *metadata;
@@ -103,6 +107,7 @@ struct PgtsdbIngest
 static void refuse_transaction(void);
 static void lock_parts(const PgtsdbTenant *tenant);
 static uint64 tenant_identity(const PgtsdbTenant *tenant);
+static void count_result(const PgtsdbIngest *ingest);
 static bool is_our_part(const PgtsdbIngest *ingest, int32 part);
 static void take_announcement(TsdbSampleSink *sink, TsdbWireSeries *series);
 static TsdbHash raw_key(const PgtsdbIngest *ingest, const TsdbWireSeries *series);
@@ -145,6 +150,7 @@ pgtsdb_ingest_begin(const PgtsdbIngestOptions *options)
 	old = MemoryContextSwitchTo(context);
 	ingest = palloc0_object(PgtsdbIngest);
 	ingest->options = *options;
+	ingest->wal_bytes = pgWalUsage.wal_bytes;
 	ingest->identity = tenant_identity(options->tenant);
 	ingest->rows = pgtsdb_head_rows_create(ingest->identity);
 	ingest->metadata = pgtsdb_metadata_create();
@@ -205,8 +211,30 @@ pgtsdb_ingest_finish(PgtsdbIngest *ingest, PgtsdbIngestResult *result)
 	resolve_waiting(ingest);
 	pgtsdb_head_rows_flush(ingest->rows, &ingest->result);
 	pgtsdb_metadata_store(ingest->metadata);
+	count_result(ingest);
 	*result = ingest->result;
 	MemoryContextDelete(ingest->context);
+}
+
+/* What comes of it is the transaction's matter. */
+static void
+count_result(const PgtsdbIngest *ingest)
+{
+	const PgtsdbIngestResult *result = &ingest->result;
+
+	pgtsdb_count_at_commit(ingest->options.tenant->parts[0], (const uint64[PGTSDB_COUNTERS]) {
+		[PGTSDB_COUNT_WRITES] = 1,
+		[PGTSDB_COUNT_SAMPLES] = result->samples,
+		[PGTSDB_COUNT_DUPLICATES] = result->duplicates,
+		[PGTSDB_COUNT_LATE] = result->late,
+		[PGTSDB_COUNT_INVALID] = result->rejected,
+		[PGTSDB_COUNT_CONFLICTS] = result->conflicts,
+		[PGTSDB_COUNT_TOO_OLD] = result->too_old,
+		[PGTSDB_COUNT_TOO_NEW] = result->too_new,
+		[PGTSDB_COUNT_SERIES] = result->series_created,
+		[PGTSDB_COUNT_HEAD_ROWS] = result->head_rows,
+		[PGTSDB_COUNT_WAL_BYTES] = pgWalUsage.wal_bytes - ingest->wal_bytes
+	});
 }
 
 /* ---- senders ---- */

@@ -51,8 +51,8 @@ count_rows(Oid heap, int32 part, Snapshot snapshot)
 }
 
 /* From group to group: two descents each, however many rows they have. */
-static void
-add_head(int32 part, Snapshot snapshot, PgtsdbPartStatistics *statistics)
+void
+pgtsdb_part_head_statistics(int32 part, Snapshot snapshot, PgtsdbPartStatistics *statistics)
 {
 	PgtsdbScan	scan;
 	int32		group_id = PG_INT32_MIN;
@@ -139,7 +139,7 @@ void
 pgtsdb_part_statistics(int32 part, Snapshot snapshot, PgtsdbPartStatistics *statistics)
 {
 	statistics->series += count_rows(tsdb_local_table(TSDB_TABLE_SERIES, part), part, snapshot);
-	add_head(part, snapshot, statistics);
+	pgtsdb_part_head_statistics(part, snapshot, statistics);
 	visit_chunks(part, snapshot, PG_INT64_MIN, PG_INT64_MAX, count_chunk, statistics);
 }
 

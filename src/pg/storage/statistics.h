@@ -27,6 +27,8 @@ typedef struct PgtsdbPartStatistics
  * head, and of series where VACUUM has not been since it changed.
  */
 extern void pgtsdb_part_statistics(int32 part, Snapshot snapshot, PgtsdbPartStatistics *statistics);
+/* Of head only: the descents, without the passes. */
+extern void pgtsdb_part_head_statistics(int32 part, Snapshot snapshot, PgtsdbPartStatistics *statistics);
 
 /* One metric; bytes are those of the rows of chunks, each column's own and an equal share of what the row takes besides. */
 typedef struct PgtsdbMetricSize

@@ -90,9 +90,11 @@ typedef struct PgtsdbIngestResult
 	uint64		samples;		/* stored, those that were there before with the same value included */
 	uint64		series_created;
 	uint64		duplicates;		/* among samples: same series, time and value again */
+	uint64		late;			/* among samples: their window may have been compacted already */
 	uint64		conflicts;		/* not stored: same series and time with another value */
 	uint64		too_old;
 	uint64		too_new;
+	uint64		head_rows;		/* written */
 	uint64		rejected;		/* series or lines with bad labels or syntax, and what this version does not store */
 	TsdbError	first_error;	/* of the first that was not stored; code TSDB_OK when all were */
 } PgtsdbIngestResult;
