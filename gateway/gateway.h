@@ -197,6 +197,17 @@ extern void gw_add_header(GwRequest *request, const char *name, const char *valu
 /* HTTP status of an errorType of the Prometheus API. */
 extern unsigned gw_status_of_type(const char *type, size_t len);
 
+/* ---- stream.c: an answer that is sent while it is still being made ---- */
+
+typedef struct GwStream GwStream;
+
+/* Answers 200; from here on the request is no longer the worker's. */
+extern GwStream *gw_stream_start(GwRequest *request, GwSession *session, const char *content_type);
+/* Waits for a while when the client has much to take.  False: it does not take it. */
+extern bool gw_stream_put(GwStream *stream, const char *bytes, size_t len);
+/* The worker's last call.  Not whole: the client shall notice. */
+extern void gw_stream_end(GwStream *stream, bool whole);
+
 /* ---- sqlstate.c ---- */
 
 extern GwProblem gw_problem_of_sqlstate(const char *sqlstate);
@@ -283,6 +294,7 @@ struct GwSession
 	int			timeout;
 
 	GwBuffer	warning;		/* of the statement that ran last */
+	bool		handed_over;	/* the request that is worked on has been answered, and is not ours any more */
 	GwSession  *next;			/* in its pool */
 };
 
@@ -295,6 +307,14 @@ extern bool gw_session_is_well(GwSession *session);
 extern bool gw_session_enter(GwRequest *request, GwSession *session, const char *role, int timeout_ms);
 /* NULL when it failed; then the request has been answered. */
 extern PGresult *gw_session_run(GwRequest *request, GwSession *session, GwStatement statement, const GwArguments *arguments);
+
+/*
+ * The same, row by row, none of which is held.  take() owns the row; when it answers false, the statement is cancelled.  False:
+ * it did not come to its end; then the request has been answered, unless it has been handed over.
+ */
+typedef bool (*GwTakeRow) (void *context, PGresult *row);
+extern bool gw_session_run_rows(GwRequest *request, GwSession *session, GwStatement statement, const GwArguments *arguments,
+								GwTakeRow take, void *context);
 
 /* ---- identity.c ---- */
 

@@ -43,7 +43,7 @@ GwPool	   *gw_metrics;
 
 static void *work(void *pool);
 static GwRequest *next_request(GwPool *pool);
-static void serve(GwPool *pool, GwRequest *request);
+static bool serve(GwPool *pool, GwRequest *request);
 static GwSession *take_session(GwPool *pool, GwRequest *request, const char *user, const char *password);
 static GwSession *unlink_idle(GwPool *pool, const char *user, const char *password);
 static GwSession *unlink_oldest(GwPool *pool);
@@ -107,15 +107,16 @@ work(void *arg)
 	while ((request = next_request(pool)) != NULL)
 	{
 		struct MHD_Connection *connection = request->connection;
+		bool		ours = serve(pool, request);
 
-		serve(pool, request);
-		if (request->status == 0)	/* a route that answers anyway */
+		if (ours && request->status == 0)	/* a route that answers anyway */
 			request->route->handle(request, NULL);
 		pthread_mutex_lock(&pool->lock);
 		pool->n_busy--;
 		pool->served++;
 		pthread_mutex_unlock(&pool->lock);
-		MHD_resume_connection(connection);
+		if (ours)
+			MHD_resume_connection(connection);
 	}
 	return NULL;
 }
@@ -141,7 +142,8 @@ next_request(GwPool *pool)
 	return request;
 }
 
-static void
+/* False: it has been handed over, and its connection resumed. */
+static bool
 serve(GwPool *pool, GwRequest *request)
 {
 	const char *user;
@@ -149,21 +151,25 @@ serve(GwPool *pool, GwRequest *request)
 	const char *role;
 	GwSession  *session;
 	int			timeout = pool->timeout;
+	bool		ours;
 
 	if (gw_now() - request->queued > gw_options.queue_timeout || gw_stopping)
 	{
 		__atomic_add_fetch(&pool->expired, 1, __ATOMIC_RELAXED);
 		gw_fail(request, GW_UNAVAILABLE, "waited too long for a connection to the database");
-		return;
+		return true;
 	}
 	if (!gw_identify(request, &user, &password, &role) || (pool == gw_reads && !gw_query_timeout(request, &timeout)))
-		return;
+		return true;
 	session = take_session(pool, request, user, password);
 	if (session == NULL)
-		return;
+		return true;
+	session->handed_over = false;
 	if (gw_session_enter(request, session, role, timeout))
 		request->route->handle(request, session);
+	ours = !session->handed_over;
 	give_back(pool, session);
+	return ours;
 }
 
 static GwSession *

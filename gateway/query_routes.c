@@ -9,6 +9,7 @@
 #include "gateway/gateway.h"
 
 #define JSON "application/json"
+#define STREAMED "application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse"
 /* Of Mimir's cardinality API: how many names or values it lists, and what has no sample for so long is not active. */
 #define MAX_CARDINALITY_LIMIT 500
 #define CARDINALITY_LIMIT 20
@@ -21,6 +22,7 @@ static bool cardinality_limit(GwRequest *request, int32_t *limit);
 static void run_and_answer(GwRequest *request, GwSession *session, GwStatement statement, const GwArguments *arguments);
 static unsigned status_of_answer(const char *json);
 static const char *parameter(GwRequest *request, const char *name);
+static bool take_read_row(void *context, PGresult *row);
 
 void
 gw_handle_query(GwRequest *request, GwSession *session)
@@ -405,12 +407,22 @@ gw_handle_federate(GwRequest *request, GwSession *session)
 	gw_buffer_free(&matches);
 }
 
-/* Remote read; the answer is a block of snappy already. */
+/* ---- remote read ---- */
+
+typedef struct ReadAnswer
+{
+	GwRequest  *request;
+	GwSession  *session;
+	GwStream   *stream;			/* NULL: it is not streamed, or has not begun */
+} ReadAnswer;
+
+/* One row with a block of snappy, or any number with frames, as the client likes it. */
 void
 gw_handle_read(GwRequest *request, GwSession *session)
 {
+	ReadAnswer	answer = {request, session, NULL};
 	GwArguments arguments = {0};
-	PGresult   *result;
+	bool		whole;
 
 	if (request->content_encoding != NULL && strcasecmp(request->content_encoding, "snappy") != 0)
 	{
@@ -418,10 +430,33 @@ gw_handle_read(GwRequest *request, GwSession *session)
 		return;
 	}
 	gw_add_bytes(&arguments, &request->body);
-	result = gw_session_run(request, session, GW_SQL_REMOTE_READ, &arguments);
-	if (result == NULL)
-		return;
-	request->accepts_gzip = false;
-	gw_respond_result(request, MHD_HTTP_OK, "application/x-protobuf", result);
-	gw_add_header(request, MHD_HTTP_HEADER_CONTENT_ENCODING, "snappy");
+	whole = gw_session_run_rows(request, session, GW_SQL_REMOTE_READ, &arguments, take_read_row, &answer);
+	if (answer.stream != NULL)
+		gw_stream_end(answer.stream, whole);
+	else if (whole && request->status == 0)
+	{
+		GwBuffer	nothing = {0};
+
+		gw_respond(request, MHD_HTTP_OK, STREAMED, &nothing);
+	}
+}
+
+static bool
+take_read_row(void *context, PGresult *row)
+{
+	ReadAnswer *answer = context;
+	bool		taken;
+
+	if (!*PQgetvalue(row, 0, 1))
+	{
+		answer->request->accepts_gzip = false;
+		gw_respond_result(answer->request, MHD_HTTP_OK, "application/x-protobuf", row);
+		gw_add_header(answer->request, MHD_HTTP_HEADER_CONTENT_ENCODING, "snappy");
+		return true;
+	}
+	if (answer->stream == NULL)
+		answer->stream = gw_stream_start(answer->request, answer->session, STREAMED);
+	taken = gw_stream_put(answer->stream, PQgetvalue(row, 0, 0), (size_t) PQgetlength(row, 0, 0));
+	PQclear(row);
+	return taken;
 }

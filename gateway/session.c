@@ -27,8 +27,10 @@ static void take_notice(void *session, const PGresult *notice);
 static bool set_limits(GwRequest *request, GwSession *session);
 static bool same_text(const char *a, const char *b);
 static void remember(char **where, const char *text);
+static bool send_statement(GwSession *session, GwStatement statement, const GwArguments *arguments);
 static PGresult *run(GwRequest *request, GwSession *session, GwStatement statement, const GwArguments *arguments,
 					 const char **cancelled);
+static PGresult *next_row(GwRequest *request, GwSession *session, const char **cancelled);
 static bool prepare(GwRequest *request, GwSession *session, GwStatement statement, const char **cancelled);
 static PGresult *take_result(GwRequest *request, GwSession *session, const char **cancelled);
 static void wait_for_server(GwRequest *request, GwSession *session, const char **cancelled);
@@ -286,13 +288,65 @@ prepare(GwRequest *request, GwSession *session, GwStatement statement, const cha
 static PGresult *
 run(GwRequest *request, GwSession *session, GwStatement statement, const GwArguments *arguments, const char **cancelled)
 {
+	return send_statement(session, statement, arguments) ? take_result(request, session, cancelled) : NULL;
+}
+
+static bool
+send_statement(GwSession *session, GwStatement statement, const GwArguments *arguments)
+{
 	char		name[16];
 
 	snprintf(name, sizeof(name), "s%d", statement);
-	if (!PQsendQueryPrepared(session->connection, name, arguments->n, arguments->values, arguments->lengths,
-							 arguments->formats, gw_sql[statement].binary))
-		return NULL;
-	return take_result(request, session, cancelled);
+	return PQsendQueryPrepared(session->connection, name, arguments->n, arguments->values, arguments->lengths,
+							   arguments->formats, gw_sql[statement].binary);
+}
+
+/* ---- row by row ---- */
+
+bool
+gw_session_run_rows(GwRequest *request, GwSession *session, GwStatement statement, const GwArguments *arguments,
+					GwTakeRow take, void *context)
+{
+	const char *cancelled = NULL;
+	PGresult   *result = NULL;
+	bool		whole = false;
+
+	session->warning.len = 0;
+	if (!prepare(request, session, statement, &cancelled))
+	{
+		answer_failure(request, session, NULL, cancelled);
+		return false;
+	}
+	if (send_statement(session, statement, arguments) && PQsetSingleRowMode(session->connection))
+		result = next_row(request, session, &cancelled);
+	while (result != NULL && PQresultStatus(result) == PGRES_SINGLE_TUPLE)
+	{
+		if (!take(context, result) && cancelled == NULL)
+		{
+			cancelled = "the client does not take the answer";
+			cancel(session->connection);
+		}
+		result = next_row(request, session, &cancelled);
+	}
+	whole = result != NULL && PQresultStatus(result) == PGRES_TUPLES_OK && cancelled == NULL;
+	if (!whole && !session->handed_over)
+		answer_failure(request, session, result, cancelled);
+	while (result != NULL && PQstatus(session->connection) == CONNECTION_OK)
+	{
+		PQclear(result);
+		result = next_row(request, session, &cancelled);
+	}
+	PQclear(result);
+	return whole;
+}
+
+static PGresult *
+next_row(GwRequest *request, GwSession *session, const char **cancelled)
+{
+	wait_for_server(request, session, cancelled);
+	if (PQstatus(session->connection) == CONNECTION_OK && PQisBusy(session->connection))
+		return NULL;			/* it is dead */
+	return PQgetResult(session->connection);
 }
 
 /* The last result; one statement has one, and perhaps an error behind it when the connection breaks. */
@@ -322,12 +376,14 @@ take_result(GwRequest *request, GwSession *session, const char **cancelled)
 static void
 wait_for_server(GwRequest *request, GwSession *session, const char **cancelled)
 {
+	bool		ours = !session->handed_over;
+	bool		anyway = ours && (request->route->flags & GW_ANYWAY) != 0;
 	int64_t		deadline = gw_now() + (session->timeout > 0 ? session->timeout : connect_patience(request)) +
-		(request->route->flags & GW_ANYWAY ? POLL_MS : SERVER_GRACE_MS);
+		(anyway ? POLL_MS : SERVER_GRACE_MS);
 
 	while (PQstatus(session->connection) == CONNECTION_OK && PQisBusy(session->connection))
 	{
-		struct pollfd wait[] = {{PQsocket(session->connection), POLLIN, 0}, {request->socket, POLLRDHUP, 0}};
+		struct pollfd wait[] = {{PQsocket(session->connection), POLLIN, 0}, {ours ? request->socket : -1, POLLRDHUP, 0}};
 
 		if (poll(wait, *cancelled == NULL ? 2 : 1, POLL_MS) < 0 && errno != EINTR)
 			return;

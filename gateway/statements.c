@@ -63,7 +63,7 @@ const GwSql gw_sql[GW_STATEMENTS] = {
 	[GW_SQL_PARSE_QUERY] = {"SELECT tsdb.api_parse_query($1)", 1, {TEXT}},
 	[GW_SQL_STATUS_TSDB] = {"SELECT tsdb.api_status_tsdb($1)", 1, {INT4}},
 	[GW_SQL_FEDERATE] = {"SELECT tsdb.federate($1)", 1, {TEXTS}},
-	[GW_SQL_REMOTE_READ] = {"SELECT tsdb.remote_read($1)", 1, {BYTEA}, .binary = true},
+	[GW_SQL_REMOTE_READ] = {"SELECT bytes, streamed FROM tsdb.remote_read_stream($1)", 1, {BYTEA}, .binary = true},
 	[GW_SQL_REMOTE_WRITE] = {"SELECT tsdb.remote_write($1)", 1, {BYTEA}},
 	[GW_SQL_REMOTE_WRITE_2] = {"SELECT samples, histograms, exemplars FROM tsdb.remote_write_v2($1)", 1, {BYTEA}},
 	[GW_SQL_PUSH] = {"SELECT tsdb.push($1)", 1, {JSONB}},

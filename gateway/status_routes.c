@@ -42,7 +42,7 @@ gw_handle_ready(GwRequest *request, GwSession *session)
 
 /*
  * At the root this is a Prometheus; under /prometheus a Mimir, whose features Grafana wants to be strings.  Those of the
- * routes by which it would edit rules and the configuration of an Alertmanager are false: it shows rules, and offers to change none.
+ * routes by which it would edit rules and the configuration of an Alertmanager are false: it shows rules, and changes none.
  */
 void
 gw_handle_buildinfo(GwRequest *request, GwSession *session)
@@ -134,7 +134,8 @@ gw_handle_clean_tombstones(GwRequest *request, GwSession *session)
 void
 gw_handle_snapshot(GwRequest *request, GwSession *session)
 {
-	gw_fail(request, GW_NOT_PROVIDED, "the samples are in a PostgreSQL database: take a snapshot with pg_basebackup, or a dump with pg_dump");
+	gw_fail(request, GW_NOT_PROVIDED,
+			"the samples are in a PostgreSQL database: take a snapshot with pg_basebackup, or a dump with pg_dump");
 }
 
 /* Rows of configuration hold when they are committed. */

@@ -1251,6 +1251,11 @@ CREATE FUNCTION tsdb.remote_read(body bytea) RETURNS bytea
     AS 'MODULE_PATHNAME', 'pgtsdb_sql_remote_read' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION tsdb.remote_read(bytea) IS 'answers a Prometheus remote-read request (protobuf, snappy) with samples';
 
+CREATE FUNCTION tsdb.remote_read_stream(body bytea) RETURNS TABLE (streamed boolean, bytes bytea)
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_remote_read_stream' LANGUAGE C STABLE STRICT PARALLEL SAFE ROWS 100;
+COMMENT ON FUNCTION tsdb.remote_read_stream(bytea) IS
+    'answers a Prometheus remote-read request as the sender likes best: one row with samples as tsdb.remote_read(), or, streamed, the frames of STREAMED_XOR_CHUNKS in pieces, in order';
+
 CREATE FUNCTION tsdb.federate(matches text[]) RETURNS text
     LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$

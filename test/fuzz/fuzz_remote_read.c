@@ -11,19 +11,20 @@ static void
 decode(TsdbArena *arena, const void *body, size_t len)
 {
 	TsdbIngestLimits limits = {1 << 20};
-	TsdbReadQuery *queries;
-	size_t		n;
+	TsdbReadRequest request;
 	TsdbError	error;
 
-	if (tsdb_remote_read_decode(arena, body, len, &limits, &queries, &n, &error) != TSDB_OK)
+	if (tsdb_remote_read_decode(arena, body, len, &limits, &request, &error) != TSDB_OK)
 	{
 		if (error.code == TSDB_OK || error.message[0] == '\0')
 			abort();
 		return;
 	}
-	for (size_t i = 0; i < n; i++)
-		for (size_t j = 0; j < queries[i].n_matchers; j++)
-			(void) tsdb_matcher_matches(&queries[i].matchers[j], TSDB_STR("value"));
+	if (!request.takes_samples && !request.wants_chunks)
+		abort();
+	for (size_t i = 0; i < request.n; i++)
+		for (size_t j = 0; j < request.queries[i].n_matchers; j++)
+			(void) tsdb_matcher_matches(&request.queries[i].matchers[j], TSDB_STR("value"));
 }
 
 #include "snappy_input.h"

@@ -147,11 +147,11 @@ delete $series[0]{metadata};
 is_deeply(read_back([ [ @all, [ 0, '__name__', 'requests_total' ] ] ]), [ join '', map { Pgtsdb::RemoteWrite::time_series($_) } @series ],
 	'answers all samples of all series');
 is_deeply(read_back([ [ @all, [ 0, '__name__', 'requests_total' ], [ 3, 'instance', 'host[23]' ] ],
-		[ $now * 1000 - 1000, $now * 1000, [ 2, '__name__', 'go.*' ], [ 1, '__name__', 'gogo' ] ], [ 1, 2, [ 0, '__name__', 'requests_total' ] ] ], 1, 0),
+		[ $now * 1000 - 1000, $now * 1000, [ 2, '__name__', 'go.*' ], [ 1, '__name__', 'gogo' ] ], [ 1, 2, [ 0, '__name__', 'requests_total' ] ] ], 0, 1),
 	[ Pgtsdb::RemoteWrite::time_series($series[0]),
 		Pgtsdb::RemoteWrite::time_series({ labels => { __name__ => 'gone' }, samples => [ [ $now * 1000 - 1000, 'stale' ] ] }), '' ],
 	'three queries, a stale marker among the samples');
-is($gateway->post('/api/v1/read', remote_read_body([], 1))->{status}, 400, 'chunks are not answered');
+is($gateway->post('/api/v1/read', remote_read_body([], 7))->{status}, 400, 'answers of a type that there is not');
 is($gateway->post('/api/v1/read', 'nonsense')->{status}, 400, 'nonsense');
 is($gateway->post('/api/v1/read', remote_read_body([ [ 1, 2, [ 2, 'a', '(' ] ] ]))->{status}, 400, 'nor a pattern that is none');
 is($gateway->post('/api/v1/read', '', 'Content-Encoding' => 'gzip')->{status}, 415, 'nor another encoding');

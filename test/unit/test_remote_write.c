@@ -389,40 +389,73 @@ read_request(const char *types)
 }
 
 static TsdbStatus
-decode_read(const TsdbBuffer *message, TsdbReadQuery **queries, size_t *n)
+decode_read(const TsdbBuffer *message, TsdbReadRequest *request)
 {
 	TsdbIngestLimits limits = {1 << 20};
 	size_t		len = snappy_max_compressed_length(message->len);
 	char	   *body = tsdb_alloc(&arena, len);
 
 	ck_assert_int_eq(snappy_compress((const char *) message->data, message->len, body, &len), SNAPPY_OK);
-	return tsdb_remote_read_decode(&arena, body, len, &limits, queries, n, &error);
+	return tsdb_remote_read_decode(&arena, body, len, &limits, request, &error);
 }
 
 START_TEST(read_requests_decode)
 {
 	TsdbBuffer	request = read_request(NULL);
+	TsdbReadRequest decoded;
 	TsdbReadQuery *queries;
-	size_t		n;
 
-	ck_assert_int_eq(decode_read(&request, &queries, &n), TSDB_OK);
-	ck_assert_uint_eq(n, 1);
+	ck_assert_int_eq(decode_read(&request, &decoded), TSDB_OK);
+	ck_assert_uint_eq(decoded.n, 1);
+	ck_assert(decoded.takes_samples && !decoded.wants_chunks);
+	queries = decoded.queries;
 	ck_assert_int_eq(queries[0].t_min, 1);
 	ck_assert_int_eq(queries[0].t_max, 2);
 	ck_assert_uint_eq(queries[0].n_matchers, 2);
 	ck_assert(tsdb_matcher_matches(&queries[0].matchers[0], TSDB_STR("b")));
 	ck_assert(!tsdb_matcher_matches(&queries[0].matchers[1], TSDB_STR("d")));
-	request = read_request("\0");
-	ck_assert_int_eq(decode_read(&request, &queries, &n), TSDB_OK);
 	request = read_request("\1");
-	ck_assert_int_eq(decode_read(&request, &queries, &n), TSDB_ERR_UNSUPPORTED);
+	ck_assert_int_eq(decode_read(&request, &decoded), TSDB_OK);
+	ck_assert(!decoded.takes_samples && decoded.wants_chunks);
+	request = read_request("\2");
+	ck_assert_int_eq(decode_read(&request, &decoded), TSDB_ERR_UNSUPPORTED);
+	request = read_request("\0");
+	ck_assert_int_eq(decode_read(&request, &decoded), TSDB_OK);
+	ck_assert(decoded.takes_samples && !decoded.wants_chunks);
 	for (size_t len = 1; len < request.len; len++)
 	{
 		TsdbBuffer	cut = request;
 
 		cut.len = len;
 		if (len != request.len - 3) /* all but the types is a request */
-			ck_assert_int_eq(decode_read(&cut, &queries, &n), TSDB_ERR_INPUT);
+			ck_assert_int_eq(decode_read(&cut, &decoded), TSDB_ERR_INPUT);
+	}
+}
+END_TEST
+
+/* Of a list the first that there is counts: chunks are wanted when they come before samples, in both forms of a list. */
+START_TEST(read_types_count_in_their_order)
+{
+	static const struct
+	{
+		const char *list;
+		bool		takes_samples;
+		bool		wants_chunks;
+	}			cases[] = {
+		{"\x12\2\1\0", true, true}, {"\x12\2\0\1", true, false}, {"\x12\3\7\1\0", true, true}, {"\x12\0", true, false},
+		{"\x10\1\x10\0", true, true}, {"\x10\0\x10\1", true, false}, {"\x10\7\x10\1", false, true}
+	};
+	static const size_t lens[] = {4, 4, 5, 2, 4, 4, 4};
+
+	for (size_t i = 0; i < TSDB_COUNT(cases); i++)
+	{
+		TsdbBuffer	request = read_request(NULL);
+		TsdbReadRequest decoded;
+
+		tsdb_buffer_append(&request, cases[i].list, lens[i]);
+		ck_assert_int_eq(decode_read(&request, &decoded), TSDB_OK);
+		ck_assert_int_eq(decoded.takes_samples, cases[i].takes_samples);
+		ck_assert_int_eq(decoded.wants_chunks, cases[i].wants_chunks);
 	}
 }
 END_TEST
@@ -475,6 +508,7 @@ remote_write_suite(void)
 	tests = tcase_create("remote_read");
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, read_requests_decode);
+	tcase_add_test(tests, read_types_count_in_their_order);
 	tcase_add_test(tests, read_results_are_what_is_written);
 	suite_add_tcase(suite, tests);
 	return suite;

@@ -305,6 +305,10 @@ typedef struct TsdbHash
 
 extern TsdbHash tsdb_hash(const void *data, size_t len, uint64_t seed);
 
+/* ---- crc32c.c ---- */
+
+extern uint32_t tsdb_crc32c(const void *data, size_t len);
+
 /* ---- numbers (number.c) ---- */
 
 /* Room for any result of the formatters below. */

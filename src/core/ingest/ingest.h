@@ -78,7 +78,7 @@ extern TsdbStatus tsdb_remote_write_decode(TsdbArena *arena, const void *body, s
 extern TsdbStatus tsdb_remote_write_v2_decode(TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits,
 											  TsdbSampleSink *sink, TsdbError *error);
 
-/* remote_read.c: prometheus.ReadRequest and ReadResponse, type SAMPLES, snappy block format */
+/* remote_read.c: prometheus.ReadRequest, and ReadResponse of type SAMPLES; snappy block format */
 
 typedef struct TsdbReadQuery
 {
@@ -88,13 +88,35 @@ typedef struct TsdbReadQuery
 	size_t		n_matchers;
 } TsdbReadQuery;
 
-/* As for remote write; TSDB_ERR_UNSUPPORTED when the sender does not take SAMPLES. */
+typedef struct TsdbReadRequest
+{
+	TsdbReadQuery *queries;
+	size_t		n;
+	bool		takes_samples;
+	bool		wants_chunks;	/* STREAMED_XOR_CHUNKS, and rather than samples */
+} TsdbReadRequest;
+
+/* As for remote write; TSDB_ERR_UNSUPPORTED when the sender takes neither. */
 extern TsdbStatus tsdb_remote_read_decode(TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits,
-										  TsdbReadQuery **queries, size_t *n, TsdbError *error);
+										  TsdbReadRequest *request, TsdbError *error);
 /* A series of a result, a result of the response, in order; then the block to send. */
 extern void tsdb_remote_read_series(TsdbBuffer *result, TsdbLabels labels, const int64_t *t, const double *v, size_t n);
 extern void tsdb_remote_read_result(TsdbBuffer *response, const TsdbBuffer *result);
 extern TsdbStr tsdb_remote_read_compress(TsdbArena *arena, const TsdbBuffer *response);
+
+/* remote_read_chunks.c: ChunkedReadResponse, type STREAMED_XOR_CHUNKS */
+
+typedef struct TsdbFrameWriter
+{
+	TsdbBuffer	out;			/* the frames */
+	TsdbBuffer	series;			/* scratch, as those below */
+	TsdbBuffer	message;
+	TsdbBuffer	chunk;
+} TsdbFrameWriter;
+
+extern void tsdb_frames_init(TsdbFrameWriter *writer, TsdbArena *arena);
+/* Appends one series of the query with this number; whoever reads wants them in the order of their labels. */
+extern void tsdb_frames_add(TsdbFrameWriter *writer, size_t query, TsdbLabels labels, const int64_t *t, const double *v, size_t n);
 
 /* text_format.c: Prometheus text format 0.0.4 and what is common with OpenMetrics 1.0 */
 

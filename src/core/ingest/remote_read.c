@@ -1,6 +1,6 @@
 /*
  * remote_read.c
- *		Prometheus remote read, response type SAMPLES: a request decoded, an answer encoded.
+ *		Prometheus remote read: a request decoded; an answer of type SAMPLES encoded.
  *
  *		ReadRequest		queries = 1, accepted_response_types = 2
  *		Query			start_timestamp_ms = 1, end_timestamp_ms = 2, matchers = 3, hints = 4
@@ -9,36 +9,33 @@
  *		QueryResult		timeseries = 1
  *		TimeSeries		labels = 1, samples = 2, as in remote write
  *
- * Both are snappy blocks.  Who sends no list of response types takes SAMPLES, and so does every Prometheus
- * that sends one.
+ * Both are snappy blocks.  Who sends no list of response types takes SAMPLES.  Of a list the first that there is counts;
+ * the other one, STREAMED_XOR_CHUNKS, is in remote_read_chunks.c.
  */
 #include <snappy-c.h>
 
 #include "core/ingest/remote_write_internal.h"
 
 #define SAMPLES 0
+#define STREAMED_XOR_CHUNKS 1
 
 static bool walk_query(TsdbArena *arena, TsdbReader message, TsdbReadQuery *query, TsdbError *error);
 static bool walk_matcher(TsdbArena *arena, TsdbReader message, TsdbMatcher *matcher, TsdbError *error);
-static bool takes_samples(TsdbReader types);
-static void put_bytes(TsdbBuffer *out, int field, const void *bytes, size_t len);
-static void put_label(TsdbBuffer *out, TsdbBuffer *scratch, const TsdbLabel *label);
+static void take_type(TsdbReadRequest *request, uint64_t type);
 static void put_sample(TsdbBuffer *out, int64_t t, double v);
 
 /* ---- request ---- */
 
 TsdbStatus
 tsdb_remote_read_decode(TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits,
-						TsdbReadQuery **queries, size_t *n, TsdbError *error)
+						TsdbReadRequest *request, TsdbError *error)
 {
 	size_t		room = 0;
 	bool		has_types = false;
-	bool		samples = false;
 	uint64_t	tag;
 	TsdbReader	message;
 
-	*queries = NULL;
-	*n = 0;
+	*request = (TsdbReadRequest){0};
 	tsdb_error_clear(error);
 	if (tsdb_write_decompress(arena, "remote read", body, len, limits, &message, error) != TSDB_OK)
 		return error->code;
@@ -48,18 +45,27 @@ tsdb_remote_read_decode(TsdbArena *arena, const void *body, size_t len, const Ts
 		{
 			TsdbReader	query = tsdb_pb_message(&message);
 
-			if (*n == room)
-				*queries = tsdb_write_room(arena, *queries, &room, sizeof(TsdbReadQuery));
-			if (!message.failed && !walk_query(arena, query, &(*queries)[(*n)++], error))
+			if (request->n == room)
+				request->queries = tsdb_write_room(arena, request->queries, &room, sizeof(TsdbReadQuery));
+			if (!message.failed && !walk_query(arena, query, &request->queries[request->n++], error))
 				message.failed = true;
 		}
 		else if (tag == TAG(2, WIRE_BYTES) || tag == TAG(2, WIRE_VARINT))
 		{
-			has_types = true;
+			TsdbReader	types = {0};
+
 			if (tag == TAG(2, WIRE_BYTES))
-				samples |= takes_samples(tsdb_pb_message(&message));
+				types = tsdb_pb_message(&message);
 			else
-				samples |= tsdb_read_varint(&message) == SAMPLES;
+			{
+				take_type(request, tsdb_read_varint(&message));
+				has_types = true;
+			}
+			while (!types.failed && tsdb_reader_left(&types) > 0)
+			{
+				take_type(request, tsdb_read_varint(&types));
+				has_types = true;
+			}
 		}
 		else
 			tsdb_pb_skip(&message, tag);
@@ -72,19 +78,20 @@ tsdb_remote_read_decode(TsdbArena *arena, const void *body, size_t len, const Ts
 		tsdb_error_hint(error, "Send remote read protocol 0.1.0.");
 		return error->code;
 	}
-	if (has_types && !samples)
-		return tsdb_fail(error, TSDB_ERR_UNSUPPORTED, "server does not support any of the requested response types; supported: SAMPLES");
+	request->takes_samples |= !has_types;
+	if (!request->takes_samples && !request->wants_chunks)
+		return tsdb_fail(error, TSDB_ERR_UNSUPPORTED,
+						 "server does not support any of the requested response types; supported: SAMPLES, STREAMED_XOR_CHUNKS");
 	return TSDB_OK;
 }
 
-static bool
-takes_samples(TsdbReader types)
+static void
+take_type(TsdbReadRequest *request, uint64_t type)
 {
-	bool		samples = false;
-
-	while (!types.failed && tsdb_reader_left(&types) > 0)
-		samples |= tsdb_read_varint(&types) == SAMPLES;
-	return samples;
+	if (type == SAMPLES)
+		request->takes_samples = true;
+	else if (type == STREAMED_XOR_CHUNKS && !request->takes_samples)
+		request->wants_chunks = true;
 }
 
 static bool
@@ -156,27 +163,27 @@ tsdb_remote_read_series(TsdbBuffer *result, TsdbLabels labels, const int64_t *t,
 	tsdb_buffer_init(&series, result->arena, 64 + 20 * n);
 	tsdb_buffer_init(&scratch, result->arena, 64);
 	for (size_t i = 0; i < labels.n; i++)
-		put_label(&series, &scratch, &labels.pairs[i]);
+		tsdb_read_put_label(&series, &scratch, &labels.pairs[i]);
 	for (size_t i = 0; i < n; i++)
 		put_sample(&series, t[i], v[i]);
-	put_bytes(result, 1, series.data, series.len);
+	tsdb_read_put_bytes(result, 1, series.data, series.len);
 }
 
-static void
-put_bytes(TsdbBuffer *out, int field, const void *bytes, size_t len)
+void
+tsdb_read_put_bytes(TsdbBuffer *out, int field, const void *bytes, size_t len)
 {
 	tsdb_buffer_u8(out, (uint8_t) TAG(field, WIRE_BYTES));
 	tsdb_buffer_varint(out, len);
 	tsdb_buffer_append(out, bytes, len);
 }
 
-static void
-put_label(TsdbBuffer *out, TsdbBuffer *scratch, const TsdbLabel *label)
+void
+tsdb_read_put_label(TsdbBuffer *out, TsdbBuffer *scratch, const TsdbLabel *label)
 {
 	scratch->len = 0;
-	put_bytes(scratch, 1, label->name.data, label->name.len);
-	put_bytes(scratch, 2, label->value.data, label->value.len);
-	put_bytes(out, 1, scratch->data, scratch->len);
+	tsdb_read_put_bytes(scratch, 1, label->name.data, label->name.len);
+	tsdb_read_put_bytes(scratch, 2, label->value.data, label->value.len);
+	tsdb_read_put_bytes(out, 1, scratch->data, scratch->len);
 }
 
 /* Bit by bit: a stale marker must arrive as one. */
@@ -195,13 +202,13 @@ put_sample(TsdbBuffer *out, int64_t t, double v)
 	for (; time >= 0x80; time >>= 7)
 		message[len++] = (uint8_t) (time | 0x80);
 	message[len++] = (uint8_t) time;
-	put_bytes(out, 2, message, len);
+	tsdb_read_put_bytes(out, 2, message, len);
 }
 
 void
 tsdb_remote_read_result(TsdbBuffer *response, const TsdbBuffer *result)
 {
-	put_bytes(response, 1, result->data, result->len);
+	tsdb_read_put_bytes(response, 1, result->data, result->len);
 }
 
 TsdbStr

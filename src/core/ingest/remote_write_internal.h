@@ -46,4 +46,9 @@ extern TsdbStatus tsdb_write_decompress(TsdbArena *arena, const char *what, cons
 /* Hands all that was walked to the sink. */
 extern void tsdb_write_feed(TsdbSampleSink *sink, const TsdbWriteWalker *walker);
 
+/* remote_read.c: fields of a message */
+
+extern void tsdb_read_put_bytes(TsdbBuffer *out, int field, const void *bytes, size_t len);
+extern void tsdb_read_put_label(TsdbBuffer *out, TsdbBuffer *scratch, const TsdbLabel *label);
+
 #endif							/* TSDB_REMOTE_WRITE_INTERNAL_H */

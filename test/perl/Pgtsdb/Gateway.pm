@@ -173,6 +173,13 @@ sub answer
 	($answer{status}) = $line =~ m{^HTTP/1\.1 (\d+)} or return { status => 0 };
 	my $length = ($method // '') eq 'HEAD' ? 0 : $answer{headers}{'content-length'} // 0;
 	$buffer = $body;
+	if (($answer{headers}{'transfer-encoding'} // '') eq 'chunked')
+	{
+		$answer{whole} = 1;
+		until ($buffer =~ /(?:^|\r\n)0\r\n\r\n\z/) { $more->() or $answer{whole} = 0, last }
+		$buffer = unchunk($buffer);
+		$length = length $buffer;
+	}
 	while (length $buffer < $length)
 	{
 		return { status => 0 } unless $more->();
@@ -187,6 +194,20 @@ sub answer
 	$answer{json} = eval { JSON::PP->new->utf8->decode($answer{body}) }
 		if ($answer{headers}{'content-type'} // '') =~ m{^application/json};
 	return \%answer;
+}
+
+# Of an answer that comes in chunks; one that breaks off ({whole} is 0 then) as far as it came.
+sub unchunk
+{
+	my ($buffer) = @_;
+	my ($out, $at) = ('', 0);
+	while (substr($buffer, $at, 20) =~ /^([0-9a-fA-F]+)\r\n/)
+	{
+		$out .= substr($buffer, $at + length($1) + 2, hex $1);
+		$at += length($1) + 4 + hex $1;
+		last if $at > length $buffer;
+	}
+	return $out;
 }
 
 sub basic

@@ -17,7 +17,7 @@ use strict;
 use warnings;
 use Exporter 'import';
 
-our @EXPORT_OK = qw(label_bytes remote_read_body remote_read_results remote_write_body remote_write_v2_body remote_write_sql snappy_literal value_bytes);
+our @EXPORT_OK = qw(label_bytes remote_read_body remote_read_frames remote_read_results remote_write_body remote_write_v2_body remote_write_sql snappy_literal value_bytes);
 
 # Little-endian words of the two NaNs that Prometheus tells apart.
 use constant STALE_NAN => pack('VV', 2, 0x7ff00000);
@@ -159,6 +159,100 @@ sub remote_read_results
 		push @results, substr($message, 0, $len, '');
 	}
 	return @results;
+}
+
+# What the frames of a streamed answer hold, one after another: { query, labels (their bytes), chunks => [ [ [ time, value ], ... ], ... ] }.
+sub remote_read_frames
+{
+	my ($stream) = @_;
+	my @frames;
+	while (length $stream)
+	{
+		my $len = take_varint(\$stream);
+		my $sum = unpack 'N', substr($stream, 0, 4, '');
+		my $message = substr($stream, 0, $len, '');
+		die 'a frame is cut off' if length $message != $len;
+		die 'a checksum is wrong' if $sum != crc32c($message);
+		my ($fields, $frame) = (fields($message), { query => 0, labels => '', chunks => [] });
+		$frame->{query} = $_->[1] for grep { $_->[0] == 2 } @$fields;
+		for (map { @{ fields($_->[1]) } } grep { $_->[0] == 1 } @$fields)
+		{
+			$frame->{labels} .= bytes_field(1, $_->[1]) if $_->[0] == 1;
+			next unless $_->[0] == 2;
+			my %chunk = (1 => 0, 2 => 0, map { @$_ } @{ fields($_->[1]) });
+			my $samples = xor_samples($chunk{4});
+			die 'a chunk is not what it says' if $chunk{3} != 1 || $samples->[0][0] != $chunk{1} || $samples->[-1][0] != $chunk{2};
+			push @{ $frame->{chunks} }, $samples;
+		}
+		push @frames, $frame;
+	}
+	return @frames;
+}
+
+# [ number, value or bytes ] of each field of a message of varints and bytes.
+sub fields
+{
+	my ($message) = @_;
+	my @fields;
+	while (length $message)
+	{
+		my $tag = take_varint(\$message);
+		my $value = take_varint(\$message);
+		push @fields, [ $tag >> 3, ($tag & 7) == 2 ? substr($message, 0, $value, '') : $value ];
+	}
+	return \@fields;
+}
+
+sub crc32c
+{
+	my $crc = 0xffffffff;
+	for (unpack 'C*', $_[0])
+	{
+		$crc ^= $_;
+		$crc = ($crc >> 1) ^ ($crc & 1 ? 0x82f63b78 : 0) for 1 .. 8;
+	}
+	return $crc ^ 0xffffffff;
+}
+
+# The samples of a XOR chunk, each a time and the 8 bytes of its value, little-endian.
+sub xor_samples
+{
+	my ($bits) = unpack 'B*', $_[0];
+	my $at = 0;
+	my $take = sub { my ($n) = @_; $at += $n; return oct('0b' . substr($bits, $at - $n, $n)) };
+	my $varint = sub {
+		my ($n, $shift) = (0, 0);
+		while (1) { my $byte = $take->(8); $n |= ($byte & 0x7f) << $shift; return $n if $byte < 0x80; $shift += 7 }
+	};
+	my ($n, $time, $distance, $value, $leading, $length, @samples) = ($take->(16), 0, 0, 0, 0, 0);
+	for my $i (0 .. $n - 1)
+	{
+		if ($i == 0)
+		{
+			my $zigzag = $varint->();
+			($time, $value) = (($zigzag >> 1) ^ -($zigzag & 1), $take->(64));
+		}
+		else
+		{
+			use integer;
+			if ($i == 1) { $distance = $varint->() }
+			else
+			{
+				my $size = 0;
+				for (14, 17, 20, 64) { last unless $take->(1); $size = $_ }
+				my $d = $size ? $take->($size) : 0;
+				$distance += $size && $size < 64 && $d > 1 << ($size - 1) ? $d - (1 << $size) : $d;
+			}
+			$time += $distance;
+			if ($take->(1))
+			{
+				($leading, $length) = ($take->(5), $take->(6) || 64) if $take->(1);
+				$value ^= $take->($length) << (64 - $leading - $length);
+			}
+		}
+		push @samples, [ $time, pack 'Q<', $value ];
+	}
+	return \@samples;
 }
 
 sub take_varint
