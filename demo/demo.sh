@@ -147,7 +147,7 @@ CONF
 start_exporter() {
     launch node "127.0.0.1:$node_port" prometheus-node-exporter --web.listen-address="127.0.0.1:$node_port" \
         --collector.disable-defaults --collector.cpu --collector.loadavg --collector.meminfo --collector.diskstats \
-        --collector.netdev --collector.stat --collector.filesystem
+        --collector.netdev --collector.stat --collector.filesystem --collector.uname --collector.vmstat
 }
 
 start_helpers() {

@@ -57,6 +57,20 @@ tour_http() {
     perl -MHTTP::Tiny -e 'my $answer; for (1 .. 100) { $answer = HTTP::Tiny->new->get($ARGV[0]); last if $answer->{success};
         select undef, undef, undef, 0.1 } die "$answer->{status}\n" unless $answer->{success}; print "    $answer->{content}\n"' \
         "http://127.0.0.1:$http_port/api/v1/query?query=up"
+    say "  and it tells of itself, for the dashboard of pgtsdb:"
+    show "INSERT INTO tsdb.scrape_targets (job_name, address, scrape_interval) VALUES ('pgtsdb', '127.0.0.1:$http_port', '5 seconds')
+ON CONFLICT DO NOTHING"
+    grafana_role
+}
+
+# grafana_role: the role of Grafana's PostgreSQL data source, with the password of the demo.
+grafana_role() {
+    sql "DO \$\$ BEGIN
+           CREATE ROLE grafana LOGIN PASSWORD '$(cat "$work/password")';
+         EXCEPTION WHEN duplicate_object THEN NULL; END \$\$;
+         ALTER ROLE grafana SET search_path = public, tsdb;
+         ALTER ROLE grafana SET default_transaction_read_only = on;
+         INSERT INTO tsdb.tenant_members (role_name, tenant_id) VALUES ('grafana', 'default') ON CONFLICT DO NOTHING"
 }
 
 notifications() { wc -l < "$work/log/notifications"; }
@@ -116,6 +130,14 @@ tour_end() {
   SELECT * FROM tsdb.worker_status;
 
   http://127.0.0.1:$http_port is a Prometheus: for Grafana's data source, for remote_write, for promtool.
+  Where there is docker, a Grafana with dashboards of the host and of pgtsdb, on http://127.0.0.1:3000/dashboards:
+
+  docker run --rm --network host -e GF_SERVER_HTTP_ADDR=127.0.0.1 \\
+    -e GF_AUTH_ANONYMOUS_ENABLED=true -e GF_AUTH_ANONYMOUS_ORG_ROLE=Admin -e PGTSDB_URL=http://127.0.0.1:$http_port \\
+    -e PGTSDB_HOST=127.0.0.1:$pg_port -e PGTSDB_DATABASE=postgres -e PGTSDB_PASSWORD=$(cat "$work/password") \\
+    -v "$top/docs/grafana/provisioning/datasources:/etc/grafana/provisioning/datasources:ro" \\
+    -v "$top/docs/grafana/provisioning/dashboards:/etc/grafana/provisioning/dashboards:ro" \\
+    -v "$top/docs/grafana/dashboards:/var/lib/grafana/dashboards:ro" grafana/grafana
 
   Notifications: $work/log/notifications      Server log: $work/log/postgres.log
   'make demo' again shows the same on the running system; 'make demo-stop' ends it and removes all of it.

@@ -7,66 +7,14 @@ use warnings;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
+use Pgtsdb::Grafana;
 use Pgtsdb::Node;
 
 my $from = 1767225600;		# 2026-01-01T00:00:00Z
 my $to = $from + 3599.5;
-my %global = (interval => '15s', interval_ms => 15000);
 
-# ---- what Grafana does before it sends a query ----
-
-sub rfc3339
-{
-	my ($seconds) = @_;
-	my ($s, $m, $h, $day, $month, $year) = gmtime int $seconds;
-	my $fraction = sprintf '%.9f', $seconds - int $seconds;
-	$fraction =~ s/^0|0+$//g;
-	return sprintf "%04d-%02d-%02dT%02d:%02d:%02d%sZ", $year + 1900, $month + 1, $day, $h, $m, $s, $fraction eq '.' ? '' : $fraction;
-}
-
-sub nanoseconds { my ($seconds) = @_; return sprintf '%d%09d', int $seconds, ($seconds - int $seconds) * 1e9; }
-
-sub seconds_of
-{
-	my ($interval) = @_;
-	my ($n, $unit) = $interval =~ /^'?([\d.]+)(ms|[smhdw])'?$/ or die "not an interval: $interval";
-	return $n * { ms => 0.001, s => 1, m => 60, h => 3600, d => 86400, w => 604800 }->{$unit};
-}
-
-sub macro
-{
-	my ($timescaledb, $name, @args) = @_;
-	my ($column, $interval) = @args;
-	return macro($timescaledb, $1, @args) . ' AS "time"' if $name =~ /^(__(?:time|unixEpoch)Group)Alias$/;
-	return qq{$column AS "time"} if $name eq '__time';
-	return qq{extract(epoch from $column) as "time"} if $name eq '__timeEpoch';
-	return "$column BETWEEN '" . rfc3339($from) . "' AND '" . rfc3339($to) . "'" if $name eq '__timeFilter';
-	return "'" . rfc3339($from) . "'" if $name eq '__timeFrom';
-	return "'" . rfc3339($to) . "'" if $name eq '__timeTo';
-	return sprintf '%s >= %d AND %s <= %d', $column, $from, $column, $to if $name eq '__unixEpochFilter';
-	return "$column >= " . nanoseconds($from) . " AND $column <= " . nanoseconds($to) if $name eq '__unixEpochNanoFilter';
-	return nanoseconds($from) if $name eq '__unixEpochNanoFrom';
-	return nanoseconds($to) if $name eq '__unixEpochNanoTo';
-	my $width = seconds_of($interval);
-	return sprintf "time_bucket('%.3fs',%s)", $width, $column if $name eq '__timeGroup' && $timescaledb;
-	return "floor(extract(epoch from $column)/$width)*$width" if $name eq '__timeGroup';
-	return "floor(($column)/$width)*$width" if $name eq '__unixEpochGroup';
-	die "unknown macro $name";
-}
-
-# A third argument of a group (how gaps are filled) stays in Grafana.
-sub expand
-{
-	my ($sql, %options) = @_;
-	$sql =~ s/\$__unixEpochFrom\(\)/int $from/ge;
-	$sql =~ s/\$__unixEpochTo\(\)/int $to/ge;
-	$sql =~ s/\$__(interval_ms|interval)\b/$global{$1}/g;
-	$sql =~ s{\$(\w+)\(([^)]*)\)(?=(,?))}{
-		my ($name, @args) = ($1, map { s/^ +| +$//gr } split /,/, $2);
-		macro($options{timescaledb}, $name . ($name eq '__timeGroup' && $3 ? 'Alias' : ''), @args)
-	}gex;
-	return $sql;
-}
+my $grafana = Pgtsdb::Grafana->new(from => $from, to => $to, interval => '15s');
+sub expand { return $grafana->sql(@_) }
 
 # ---- what the server makes of it ----
 
