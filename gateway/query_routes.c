@@ -21,6 +21,7 @@ static bool range_arguments(GwRequest *request, GwArguments *arguments);
 static bool cardinality_limit(GwRequest *request, int32_t *limit);
 static void run_and_answer(GwRequest *request, GwSession *session, GwStatement statement, const GwArguments *arguments);
 static unsigned status_of_answer(const char *json);
+static bool group_page(GwRequest *request, GwArguments *arguments);
 static const char *parameter(GwRequest *request, const char *name);
 static bool take_read_row(void *context, PGresult *row);
 
@@ -258,6 +259,8 @@ cardinality_limit(GwRequest *request, int32_t *limit)
 void
 gw_handle_rules(GwRequest *request, GwSession *session)
 {
+	static const char *const filters[] = {"rule_name[]", "rule_group[]", "file[]", "match[]"};
+	GwBuffer	arrays[GW_COUNT(filters)] = {{0}};
 	GwArguments arguments = {0};
 	const char *type = parameter(request, "type");
 
@@ -271,7 +274,39 @@ gw_handle_rules(GwRequest *request, GwSession *session)
 	}
 	gw_add_text(&arguments, type);
 	gw_add_bool(&arguments, strcmp(parameter(request, "exclude_alerts"), "true") == 0);
-	run_and_answer(request, session, GW_SQL_RULES, &arguments);
+	for (int i = 0; i < GW_COUNT(filters); i++)
+	{
+		gw_array_argument(request, filters[i], &arrays[i]);
+		gw_add_text(&arguments, arrays[i].data);
+	}
+	if (group_page(request, &arguments))
+		run_and_answer(request, session, GW_SQL_RULES, &arguments);
+	for (int i = 0; i < GW_COUNT(filters); i++)
+		gw_buffer_free(&arrays[i]);
+}
+
+/* How many groups, and from which one on; a limit of 0 is none. */
+static bool
+group_page(GwRequest *request, GwArguments *arguments)
+{
+	const char *limit = parameter(request, "group_limit");
+	const char *token = parameter(request, "group_next_token");
+	char	   *end;
+	long		groups = strtol(limit, &end, 10);
+
+	if (*limit == '\0' && *token != '\0')
+		gw_fail_parameter(request, "group_next_token", "group_limit needs to be present in order to paginate over the groups");
+	else if (*limit != '\0' && (*end != '\0' || groups > INT32_MAX))
+		gw_fail_parameter(request, "group_limit", "group_limit needs to be a valid number");
+	else if (*limit != '\0' && groups <= 0)
+		gw_fail_parameter(request, "group_limit", "group_limit needs to be greater than 0");
+	else
+	{
+		gw_add_int(arguments, (int32_t) groups);
+		gw_add_text(arguments, token);
+		return true;
+	}
+	return false;
 }
 
 void

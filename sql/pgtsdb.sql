@@ -1142,7 +1142,9 @@ AS $$
 $$;
 COMMENT ON FUNCTION tsdb.api_alerts() IS 'answer of the Prometheus API: the pending and firing alerts';
 
-CREATE FUNCTION tsdb.api_rules(type text DEFAULT '', exclude_alerts boolean DEFAULT false) RETURNS json
+CREATE FUNCTION tsdb.api_rules(type text DEFAULT '', exclude_alerts boolean DEFAULT false, names text[] DEFAULT '{}', groups text[] DEFAULT '{}',
+                               files text[] DEFAULT '{}', matches text[] DEFAULT '{}', group_limit int4 DEFAULT 0,
+                               group_next_token text DEFAULT '') RETURNS json
     LANGUAGE sql VOLATILE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
 AS $$
     WITH rules AS (
@@ -1163,19 +1165,34 @@ AS $$
                       json_agg(tsdb.api_alert(a) ORDER BY a.labels) AS alerts
                  FROM tsdb.alerts a WHERE a.rule_id = r.rule_id AND a.state IN ('pending', 'firing')) a ON true
          WHERE r.tenant_id = tsdb.setting('pgtsdb.tenant') AND r.status = 'ACTIVE' AND type <> 'record'
+           AND (names = '{}' OR r.rule_name = ANY (names)) AND (files = '{}' OR 'tsdb.alert_rules' = ANY (files))
+           AND (matches = '{}' OR EXISTS (
+                   SELECT FROM unnest(matches) m
+                    WHERE tsdb.labels(jsonb_strip_nulls(jsonb_build_object('severity', r.severity)) || r.labels) OPERATOR(tsdb.@@) m::tsdb.selector))
     ),
-    groups AS (
-        SELECT json_build_object('name', 'every ' || seconds || 's', 'file', 'tsdb.alert_rules', 'rules', json_agg(rule ORDER BY rule_name),
+    grouped AS (
+        SELECT json_build_object('name', name, 'file', 'tsdb.alert_rules', 'rules', json_agg(rule ORDER BY rule_name),
                    'interval', seconds, 'limit', 0, 'evaluationTime', COALESCE(sum(duration), 0),
-                   'lastEvaluation', tsdb.api_time(max(last_evaluation))) AS rule_group, seconds
-          FROM rules GROUP BY seconds
+                   'lastEvaluation', tsdb.api_time(max(last_evaluation))) AS rule_group, seconds,
+               encode(sha256(convert_to('tsdb.alert_rules;' || name, 'UTF8')), 'hex') AS token
+          FROM rules, LATERAL (SELECT 'every ' || seconds || 's') n (name)
+         WHERE api_rules.groups = '{}' OR name = ANY (api_rules.groups)
+         GROUP BY seconds, name
+    ),
+    page AS (
+        SELECT rule_group, token, row_number() OVER (ORDER BY seconds) AS n, seconds
+          FROM grouped
+         WHERE group_next_token = '' OR seconds >= (SELECT g.seconds FROM grouped g WHERE g.token = group_next_token)
     )
-    SELECT json_build_object('status', 'success', 'data', json_build_object(
-               'groups', COALESCE(json_agg(rule_group ORDER BY seconds), '[]')))
-      FROM groups
+    SELECT CASE WHEN group_next_token <> '' AND NOT EXISTS (SELECT FROM page)
+           THEN format('{"status":"error","errorType":"bad_data","error":%s}', to_json(format(
+                    'invalid parameter "group_next_token": invalid group_next_token ''%s''. were rule groups changed?', group_next_token)))::json
+           ELSE json_build_object('status', 'success', 'data', json_strip_nulls(json_build_object(
+                    'groups', (SELECT COALESCE(json_agg(rule_group ORDER BY n), '[]') FROM page WHERE group_limit <= 0 OR n <= group_limit),
+                    'groupNextToken', (SELECT token FROM page WHERE group_limit > 0 AND n = group_limit + 1)))) END
 $$;
-COMMENT ON FUNCTION tsdb.api_rules(text, boolean) IS
-    'answer of the Prometheus API: the active rules with their alerts, in one group for each evaluation interval; type may be alert or record';
+COMMENT ON FUNCTION tsdb.api_rules(text, boolean, text[], text[], text[], text[], int4, text) IS
+    'answer of the Prometheus API: the active rules with their alerts, in one group for each evaluation interval; type may be alert or record, an empty array is no filter, matches are selectors of the labels of rules, and with a group_limit the answer has the token with which the next call goes on';
 
 CREATE FUNCTION tsdb.api_targets(state text DEFAULT '', scrape_pool text DEFAULT '') RETURNS json
     LANGUAGE sql VOLATILE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp

@@ -1,6 +1,7 @@
 # Routes of Prometheus and Mimir besides those of Grafana's data sources: each answers what is true here.
 use strict;
 use warnings;
+use Digest::SHA ();
 use PostgreSQL::Test::Cluster;
 use Test::More;
 
@@ -41,6 +42,34 @@ is_deeply(data('/api/v1/targets/metadata?limit=0'), [], 'of none');
 is_deeply(data('/api/v1/targets/metadata?metric=nothing'), [], 'of no metric');
 is($gateway->get('/api/v1/targets/metadata?limit=x')->{json}{error}, 'limit must be a number', 'a limit that is none');
 is($gateway->get('/api/v1/targets/metadata?match_target={job=')->{status}, 400, 'a selector that is none');
+
+# Rules, by what they are, and page by page.
+$node->safe_psql('postgres', q{
+	INSERT INTO tsdb.alert_rules (rule_name, promql_expression, evaluation_interval, severity, labels) VALUES
+	('A', 'up == 0', '10 s', 'page', '{}'), ('B', 'up == 1', '10 s', NULL, '{"team": "x"}'), ('C', 'up == 2', '30 s', 'page', '{}'), ('D', 'up == 3', '1 min', NULL, '{}')});
+sub rules { my ($filter) = @_; return join ' ', map { "$_->{name}:" . join '', map { $_->{name} } @{ $_->{rules} } } @{ data("/api/v1/rules?$filter")->{groups} } }
+is(rules(''), 'every 10s:AB every 30s:C every 60s:D', 'all rules');
+is(rules('rule_name[]=B&rule_name[]=C'), 'every 10s:B every 30s:C', 'by name');
+is(rules('rule_group[]=every%2030s'), 'every 30s:C', 'by group');
+is(rules('file[]=tsdb.alert_rules&match[]={severity="page"}'), 'every 10s:A every 30s:C', 'by labels');
+is(rules('match[]={team="x"}&match[]={severity=~".%2B"}&rule_name[]=B'), 'every 10s:B', 'by one of several selectors');
+is(rules('file[]=other'), '', 'of another file');
+my ($token, @pages) = ('');
+while (defined $token)
+{
+	my $page = data("/api/v1/rules?group_limit=2&group_next_token=$token");
+	push @pages, join ' ', map { $_->{name} } @{ $page->{groups} };
+	$token = $page->{groupNextToken};
+}
+is_deeply(\@pages, [ 'every 10s every 30s', 'every 60s' ], 'two groups at a time');
+is($gateway->get('/api/v1/rules?group_limit=1')->{json}{data}{groupNextToken}, Digest::SHA::sha256_hex('tsdb.alert_rules;every 30s'), 'the token of Prometheus');
+for ([ 'group_limit=1&group_next_token=x', qr/were rule groups changed/ ], [ 'group_next_token=x', qr/group_limit needs to be present/ ],
+	[ 'group_limit=0', qr/greater than 0/ ], [ 'group_limit=x', qr/valid number/ ], [ 'match[]={', qr/./ ])
+{
+	my $answer = $gateway->get("/api/v1/rules?$_->[0]");
+	is_deeply([ $answer->{status}, $answer->{json}{errorType} ], [ 400, 'bad_data' ], $_->[0]) or diag($answer->{body});
+	like($answer->{json}{error}, $_->[1], 'and why');
+}
 
 # Administration.
 for my $method (qw(POST PUT))
