@@ -449,6 +449,15 @@ CREATE FUNCTION tsdb.api_query_range(query text, "start" timestamptz, "end" time
 COMMENT ON FUNCTION tsdb.api_query_range(text, timestamptz, timestamptz, interval, interval, int4, boolean) IS
     'answer of the Prometheus API to a range query; lookback is its lookback_delta, limit 0 means all series, stats adds times and samples';
 
+CREATE FUNCTION tsdb.api_query_range_since(query text, "start" timestamptz, "end" timestamptz, step interval,
+                                           lookback interval DEFAULT NULL, kept bytea DEFAULT NULL,
+                                           kept_from timestamptz DEFAULT NULL, kept_to timestamptz DEFAULT NULL,
+                                           OUT answer json, OUT answer_from timestamptz, OUT mark bytea,
+                                           OUT keep_before timestamptz) RETURNS record
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_api_query_range_since' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tsdb.api_query_range_since(text, timestamptz, timestamptz, interval, interval, bytea, timestamptz, timestamptz) IS
+    'tsdb.api_query_range() for clients that keep answers: kept is the mark that came with steps kept_from to kept_to. The answer has the steps from answer_from on, those before it hold; both are null when all hold. Steps before keep_before may be kept with the new mark, none when it is null.';
+
 CREATE FUNCTION tsdb.api_series(matches text[], "start" timestamptz DEFAULT NULL, "end" timestamptz DEFAULT NULL,
                                 "limit" int4 DEFAULT 0) RETURNS json
     AS 'MODULE_PATHNAME', 'pgtsdb_sql_api_series' LANGUAGE C STABLE PARALLEL SAFE;

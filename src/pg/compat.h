@@ -60,6 +60,17 @@ pgtsdb_my_lxid(void)
 #endif
 }
 
+/* PostgreSQL 17 (024c52111757): the place of a backend among all, below MaxBackends, got a variable of its own. */
+static inline int
+pgtsdb_my_proc_number(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return MyProcNumber;
+#else
+	return MyProc->pgprocno;
+#endif
+}
+
 /*
  * PostgreSQL 17 (50c67c2019ab): CreateWaitEventSet() takes a resource owner, and allocates in
  * TopMemoryContext; NULL: it lives as long as the process.

@@ -30,6 +30,7 @@ char	   *pgtsdb_http_listen;
 char	   *pgtsdb_http_options;
 int			pgtsdb_ingest_max_age;
 int			pgtsdb_ingest_max_ahead;
+int			pgtsdb_late_write_age;
 int			pgtsdb_launcher_interval;
 int			pgtsdb_max_chunk_span;
 int			pgtsdb_max_ingest_body;
@@ -131,6 +132,11 @@ pgtsdb_define_settings(void)
 							"Samples further in the future than this are refused by the ingest functions.",
 							"Zero means no limit. The gateway sets it for what it writes.",
 							&pgtsdb_ingest_max_ahead, 0, 0, INT_MAX, PGC_USERSET, GUC_UNIT_S, NULL, NULL, NULL);
+
+	DefineCustomIntVariable("pgtsdb.late_write_age",
+							"Age from which on samples that are stored or removed are noted in tsdb.late_writes.",
+							"Caches of answers keep no younger step. With less, more steps are kept and more writes noted.",
+							&pgtsdb_late_write_age, 60, 1, 24 * 3600, PGC_SIGHUP, GUC_UNIT_S, NULL, NULL, NULL);
 
 	DefineCustomIntVariable("pgtsdb.launcher_interval",
 							"How often the launcher looks for new databases and for the extension in them.",

@@ -23,6 +23,7 @@ extern char *pgtsdb_http_options;
 #define PGTSDB_MAX_AGE_OF_TENANT (-1)
 extern int	pgtsdb_ingest_max_age;	/* seconds, 0: no limit; or PGTSDB_MAX_AGE_OF_TENANT */
 extern int	pgtsdb_ingest_max_ahead;	/* seconds, 0: no limit */
+extern int	pgtsdb_late_write_age;	/* seconds */
 extern int	pgtsdb_launcher_interval;	/* milliseconds */
 extern int	pgtsdb_max_chunk_span;	/* minutes */
 extern int	pgtsdb_max_ingest_body; /* megabytes */

@@ -12,6 +12,7 @@
 #include "pg/guc.h"
 #include "pg/outbound/outbound.h"
 #include "pg/storage/group_hints.h"
+#include "pg/storage/late_writes.h"
 #include "pg/storage/metadata.h"
 #include "pg/storage/series_cache.h"
 #include "pg/worker/rules.h"
@@ -28,6 +29,7 @@ _PG_init(void)
 	pgtsdb_cache_init();
 	pgtsdb_hints_init();
 	pgtsdb_metadata_init();
+	pgtsdb_late_writes_init();
 	if (process_shared_preload_libraries_in_progress)
 	{
 		pgtsdb_counters_init();

@@ -4,7 +4,8 @@
  *
  * The first two bytes choose the times.  What must hold of a result: the points of a series are
  * in order of time and within the query, no value is a stale marker, a matrix is
- * sorted by labels with each label set once, and evaluating again gives the same bits.
+ * sorted by labels with each label set once, and evaluating again gives the same bits.  A query that is said to be
+ * evaluated step by step has the same answer, or fails, in two pieces.
  */
 #include <math.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include "core/promql/eval.h"
 #include "core/promql/memory_source.h"
 #include "core/promql/parser.h"
+#include "core/promql/stepwise.h"
 
 int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -124,6 +126,70 @@ check_same(const TsdbQueryResult *a, const TsdbQueryResult *b)
 	}
 }
 
+/* ---- in pieces ---- */
+
+static size_t
+count_points(const TsdbQueryResult *result)
+{
+	size_t		n = 0;
+
+	for (size_t i = 0; i < result->n_series; i++)
+		n += result->series[i].n;
+	return n;
+}
+
+/* Every point of the piece is one of the whole. */
+static void
+check_piece(const TsdbQueryResult *whole, const TsdbQueryResult *piece)
+{
+	size_t		w = 0;
+
+	for (size_t i = 0; i < piece->n_series; i++)
+	{
+		const TsdbSeriesData *series = &piece->series[i];
+		size_t		at = 0;
+
+		while (w < whole->n_series && !tsdb_labels_equal(whole->series[w].labels, series->labels))
+			w++;
+		require(w < whole->n_series);
+		for (size_t k = 0; k < series->n; k++)
+		{
+			while (at < whole->series[w].n && whole->series[w].t[at] < series->t[k])
+				at++;
+			require(at < whole->series[w].n && whole->series[w].t[at] == series->t[k] &&
+					tsdb_double_bits(whole->series[w].v[at]) == tsdb_double_bits(series->v[k]));
+		}
+	}
+}
+
+/* Pieces of two steps at least, since a single one counts as no range. */
+static void
+check_pieces(TsdbArena *arena, TsdbSeriesSource *source, const TsdbEvalOptions *options, TsdbExpr *expr, TsdbStatus status,
+			 const TsdbQueryResult *whole)
+{
+	size_t		steps = tsdb_promql_steps(options->start, options->end, options->step);
+	TsdbEvalOptions halves[] = {*options, *options};
+	TsdbQueryResult *results[2];
+	TsdbStatus	statuses[2];
+	TsdbError	error;
+	int64_t		reach;
+
+	if (options->step == 0 || steps < 4 || (status != TSDB_OK && status != TSDB_ERR_EXECUTION) ||
+		tsdb_promql_resolve_durations(expr, options->start, options->end, options->step, &error) != TSDB_OK ||
+		!tsdb_promql_is_stepwise(expr, options->lookback, &reach))
+		return;
+	halves[0].end = options->start + (int64_t) (steps / 2 - 1) * options->step;
+	halves[1].start = halves[0].end + options->step;
+	for (int i = 0; i < 2; i++)
+		statuses[i] = tsdb_promql_eval(arena, NULL, source, &halves[i], expr, &results[i], &error);
+	require((status == TSDB_OK) == (statuses[0] == TSDB_OK && statuses[1] == TSDB_OK));
+	if (status != TSDB_OK)
+		return;
+	for (int i = 0; i < 2; i++)
+		check_piece(whole, results[i]);
+	require(count_points(whole) == count_points(results[0]) + count_points(results[1]));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -154,6 +220,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 		else
 			require(status == error.code && error.message[0] != '\0');
+		check_pieces(&arena, &memory.source, &options, expr, status, status == TSDB_OK ? result[0] : NULL);
 	}
 	tsdb_arena_free(&arena);
 	return 0;

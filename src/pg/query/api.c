@@ -16,7 +16,6 @@
 
 static bool has_null(FunctionCallInfo fcinfo, int n);
 static bool check_limit(PgtsdbAnswer *answer, int32 limit);
-static bool check_range(PgtsdbAnswer *answer, const PgtsdbQuery *query);
 static char *in_thousands(int number);
 static void answer_query(PgtsdbAnswer *answer, const PgtsdbQuery *query, int32 limit, bool with_stats);
 static void cut_result(TsdbArena *arena, TsdbQueryResult *result, size_t limit);
@@ -58,7 +57,7 @@ pgtsdb_sql_api_query_range(PG_FUNCTION_ARGS)
 	query = pgtsdb_query_of_arguments(fcinfo, true);
 	query.lookback = pgtsdb_lookback_argument(fcinfo, 4);
 	pgtsdb_answer_begin(&answer);
-	if (check_limit(&answer, limit) && check_range(&answer, &query))
+	if (check_limit(&answer, limit) && pgtsdb_answer_check_range(&answer, &query))
 		answer_query(&answer, &query, limit, pgtsdb_bool_argument(fcinfo, 6));
 	return pgtsdb_answer_finish(&answer);
 }
@@ -81,8 +80,8 @@ check_limit(PgtsdbAnswer *answer, int32 limit)
 	return limit >= 0;
 }
 
-static bool
-check_range(PgtsdbAnswer *answer, const PgtsdbQuery *query)
+bool
+pgtsdb_answer_check_range(PgtsdbAnswer *answer, const PgtsdbQuery *query)
 {
 	if (query->end < query->start)
 		pgtsdb_answer_bad_data(answer, "end", "end timestamp must not be before start time");

@@ -10,6 +10,7 @@
 #include "fmgr.h"
 
 #include "core/base/base.h"
+#include "pg/query/query.h"
 
 /* One answer in the making.  Everything it takes lives in a context of its own. */
 typedef struct PgtsdbAnswer
@@ -33,6 +34,9 @@ extern void pgtsdb_answer_error(PgtsdbAnswer *answer, const char *parameter, Tsd
 
 /* The same for an argument that is refused in the words of Prometheus. */
 extern void pgtsdb_answer_bad_data(PgtsdbAnswer *answer, const char *parameter, const char *message);
+
+/* False, with an error as the answer: a range query cannot have these steps. */
+extern bool pgtsdb_answer_check_range(PgtsdbAnswer *answer, const PgtsdbQuery *query);
 
 /* The integer argument, `otherwise` when it is null. */
 extern int32 pgtsdb_int_argument(FunctionCallInfo fcinfo, int n, int32 otherwise);

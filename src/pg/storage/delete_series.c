@@ -26,6 +26,7 @@
 #include "pg/guc.h"
 #include "pg/mem.h"
 #include "pg/storage/decode.h"
+#include "pg/storage/late_writes.h"
 #include "pg/storage/locks.h"
 #include "pg/storage/reader.h"
 #include "pg/storage/relations.h"
@@ -168,6 +169,8 @@ delete_from_part(const Deletion *deletion, int32 part)
 	size_t		n = select_series(deletion, part, &series);
 	int64		touched = 0;
 
+	if (n > 0)
+		pgtsdb_note_removed(part, deletion->t_lo, deletion->t_hi);
 	if (deletion->whole)
 		retire(deletion, series, n);
 	for (size_t i = 0, end; i < n; i = end)

@@ -27,6 +27,7 @@
 #include "pg/storage/group_hints.h"
 #include "pg/storage/head_batch.h"
 #include "pg/storage/head_rows.h"
+#include "pg/storage/late_writes.h"
 #include "pg/storage/relations.h"
 #include "pg/storage/scan.h"
 #include "pg/storage/schema.h"
@@ -86,6 +87,8 @@ struct PgtsdbHeadRows
 	PgtsdbScan	stored;			/* tsdb.head by its primary key */
 	int16		place[PGTSDB_MAX_GROUP_COLUMNS];	/* of a column in the row being settled, or -1 */
 	PgtsdbHeadBatch *batch;
+	int64		t_min;			/* of what goes into the batch; none: t_min > t_max */
+	int64		t_max;
 };
 
 static int64 end_of_closed_windows(void);
@@ -273,10 +276,16 @@ pgtsdb_head_rows_flush(PgtsdbHeadRows *rows, PgtsdbIngestResult *result)
 		int32		part = part_of_key(groups[i]->key);
 
 		if (rows->batch == NULL)
+		{
 			rows->batch = pgtsdb_head_batch_create(part);
+			rows->t_min = PG_INT64_MAX;
+			rows->t_max = PG_INT64_MIN;
+		}
 		flush_group(rows, groups[i]);
 		if (i + 1 == n || part_of_key(groups[i + 1]->key) != part)
 		{
+			if (rows->t_min <= rows->t_max)
+				pgtsdb_note_stored(part, rows->t_min, rows->t_max);
 			result->head_rows += pgtsdb_head_batch_insert(rows->batch);
 			rows->batch = NULL;
 		}
@@ -318,6 +327,11 @@ flush_group(PgtsdbHeadRows *rows, RowGroup *group)
 		if (may_be_stored(rows, series, row))
 			settle_with_stored(rows, series, row);
 		rows->result->samples += row->n;
+		if (row->n > 0)
+		{
+			rows->t_min = Min(rows->t_min, row->t);
+			rows->t_max = Max(rows->t_max, row->t);
+		}
 		if (row->t < rows->late)
 			rows->result->late += row->n;
 	}

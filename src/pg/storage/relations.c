@@ -39,6 +39,8 @@ static const char *const table_names[] = {
 	[TSDB_TABLE_HEAD] = "head",
 	[TSDB_TABLE_CHUNKS] = "chunks",
 	[TSDB_TABLE_METRIC_DEFINITIONS] = "metric_definitions",
+	[TSDB_TABLE_LATE_WRITES] = "late_writes",
+	[TSDB_TABLE_LATE_WRITES_STATE] = "late_writes_state",
 };
 
 /* Between a commit and its messages are microseconds, where nobody is stopped in between. */

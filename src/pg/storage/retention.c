@@ -23,6 +23,7 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
+#include "pg/storage/late_writes.h"
 #include "pg/storage/locks.h"
 #include "pg/storage/relations.h"
 #include "pg/storage/retention.h"
@@ -43,9 +44,9 @@ typedef struct ClassContent
 
 static void commit_step(bool atomic);
 static bool anything_expires(const PgtsdbRetentionClass *classes, int n);
-static Oid	next_expired_leaf(const PgtsdbRetentionClass *classes, int n, Oid after);
+static bool next_expired_leaf(const PgtsdbRetentionClass *classes, int n, Oid after, TsdbLeaf *next);
 static int	number_of_class(const PgtsdbRetentionClass *classes, int n, int16 class);
-static void drop_leaf(Oid leaf);
+static void drop_leaf(const TsdbLeaf *leaf);
 static void explain_lock(void *arg);
 static void add_leaf(ClassContent *content, const TsdbLeaf *leaf);
 static void put_content(ReturnSetInfo *result, const ClassContent *content);
@@ -91,6 +92,7 @@ pgtsdb_drop_expired_leaf(Oid *leaf)
 	ErrorContextCallback callback = {error_context_stack, explain_lock, &name};
 	PgtsdbRetentionClass *classes;
 	PgtsdbCaller caller;
+	TsdbLeaf	next;
 	int			nest_level;
 	int			n;
 
@@ -105,11 +107,11 @@ pgtsdb_drop_expired_leaf(Oid *leaf)
 		/* Before the look at the partitions, which locks their parent, so that two who drop do not wait for each other. */
 		pgtsdb_lock(PGTSDB_LOCK_STORAGE, 1, 0, ExclusiveLock, false);
 		AcceptInvalidationMessages();
-		*leaf = next_expired_leaf(classes, n, *leaf);
+		*leaf = next_expired_leaf(classes, n, *leaf, &next) ? next.heap : InvalidOid;
 		if (OidIsValid(*leaf))
 		{
 			name = get_rel_name(*leaf);
-			drop_leaf(*leaf);
+			drop_leaf(&next);
 		}
 		AtEOXact_GUC(true, nest_level);
 		error_context_stack = callback.previous;
@@ -130,12 +132,13 @@ anything_expires(const PgtsdbRetentionClass *classes, int n)
 }
 
 /* By oid, so that one that cannot be dropped stops no other. */
-static Oid
-next_expired_leaf(const PgtsdbRetentionClass *classes, int n, Oid after)
+static bool
+next_expired_leaf(const PgtsdbRetentionClass *classes, int n, Oid after, TsdbLeaf *next)
 {
-	Oid			next = InvalidOid;
 	List	   *leaves;
 	ListCell   *cell;
+
+	next->heap = InvalidOid;
 
 	tsdb_local_relations(TSDB_TABLE_CHUNKS, 0, PG_INT64_MIN, PG_INT64_MAX, &leaves);
 	foreach(cell, leaves)
@@ -143,11 +146,11 @@ next_expired_leaf(const PgtsdbRetentionClass *classes, int n, Oid after)
 		const TsdbLeaf *leaf = lfirst(cell);
 
 		if (leaf->tier == 0 && leaf->t_hi <= classes[number_of_class(classes, n, leaf->class)].cutoff &&
-			leaf->heap > after && (!OidIsValid(next) || leaf->heap < next))
-			next = leaf->heap;
+			leaf->heap > after && (!OidIsValid(next->heap) || leaf->heap < next->heap))
+			*next = *leaf;
 	}
 	list_free_deep(leaves);
-	return next;
+	return OidIsValid(next->heap);
 }
 
 /* A class whose policy is gone counts as class 0, the first. */
@@ -160,12 +163,14 @@ number_of_class(const PgtsdbRetentionClass *classes, int n, int16 class)
 	return 0;
 }
 
+/* Chunks do not cross the border of their leaf, so these are the times of all their samples. */
 static void
-drop_leaf(Oid leaf)
+drop_leaf(const TsdbLeaf *leaf)
 {
+	pgtsdb_note_removed(PGTSDB_ALL_PARTS, leaf->t_lo, leaf->t_hi);
 	SPI_connect();
 	pgtsdb_execute("DROP TABLE %s",
-				   quote_qualified_identifier(get_namespace_name(get_rel_namespace(leaf)), get_rel_name(leaf)));
+				   quote_qualified_identifier(get_namespace_name(get_rel_namespace(leaf->heap)), get_rel_name(leaf->heap)));
 	SPI_finish();
 }
 

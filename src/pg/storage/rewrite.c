@@ -36,6 +36,7 @@
 #include "pg/guc.h"
 #include "pg/mem.h"
 #include "pg/storage/decode.h"
+#include "pg/storage/late_writes.h"
 #include "pg/storage/reader.h"
 #include "pg/storage/relations.h"
 #include "pg/storage/retention_policies.h"
@@ -359,6 +360,8 @@ drop_expired(Job *job)
 		const TsdbRun *run = &job->columns[i];
 		size_t		expired = samples_before(*run, 0, job->classes->classes[job->classes->of_column[i]].cutoff);
 
+		if (expired > 0)
+			pgtsdb_note_removed(job->rewrite->part, run->t[0], run->t[expired - 1]);
 		job->columns[i] = (TsdbRun) {run->n - expired, run->t + expired, run->v + expired};
 	}
 }

@@ -87,6 +87,9 @@ typedef struct TableSpec
 	"autovacuum_vacuum_cost_delay = 0, autovacuum_vacuum_insert_threshold = -1, " \
 	"autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000000, vacuum_truncate = off"
 
+/* Rows that live for an hour or two, and are never changed. */
+#define LATE_WRITES_OPTIONS "autovacuum_analyze_threshold = 1000000, vacuum_truncate = off"
+
 /* Rows that are updated in place now and then. */
 #define COUNTER_OPTIONS "fillfactor = 50"
 
@@ -179,6 +182,31 @@ static const TableSpec tables[] =
 			{"unit", BUILTIN, "text", .nullable = true},
 		},
 		{{NULL, {"part", "metric_name"}, true}},
+	},
+	[TSDB_TABLE_LATE_WRITES] =
+	{
+		"late_writes", "times of samples that were added late or removed, by transaction: what kept answers are compared with",
+		LATE_WRITES_OPTIONS, NULL,
+		{
+			{"xid", BUILTIN, "int8"},
+			{"t_min", BUILTIN, "int8"},
+			{"t_max", BUILTIN, "int8"},
+			{"changed_at", BUILTIN, "timestamptz"},
+			{"part", BUILTIN, "int4"},
+		},
+		{{NULL, {"part", "xid"}, true}},
+	},
+	[TSDB_TABLE_LATE_WRITES_STATE] =
+	{
+		"late_writes_state", "one row: the time before which every sample is there or noted, and which notes are removed",
+		COUNTER_OPTIONS, NULL,
+		{
+			{"server", BUILTIN, "int8"},
+			{"horizon", BUILTIN, "int8"},
+			{"removed_xid", BUILTIN, "int8"},
+			{"id", BUILTIN, "int2"},
+		},
+		{{NULL, {"id"}, true}},
 	},
 };
 

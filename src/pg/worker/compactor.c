@@ -8,7 +8,8 @@
  *		2. compact the closed windows, a few groups per transaction, so that nobody
  *		   waits long for a group;
  *		3. drop the partitions that are expired, and remove series without samples: every six hours, and after a drop;
- *		4. freeze the partitions that get no more rows, by VACUUM as a top-level command, and give back the space
+ *		4. tell standbys up to which time all samples are there, and remove notes of late writes;
+ *		5. freeze the partitions that get no more rows, by VACUUM as a top-level command, and give back the space
  *		   of what was deleted from them.
  *
  * A group that fails is left for the next sweep; the others go on.
@@ -24,6 +25,7 @@
 
 #include "pg/guc.h"
 #include "pg/storage/compaction.h"
+#include "pg/storage/late_writes.h"
 #include "pg/storage/retention.h"
 #include "pg/storage/shrink.h"
 #include "pg/storage/storage.h"
@@ -73,6 +75,7 @@ static bool drop_expired_leaves(PgtsdbWorker *worker);
 static void drop_leaf(PgtsdbWorker *worker, void *arg);
 static void remove_empty_series(PgtsdbWorker *worker, RemovalStep *step);
 static void remove_some(PgtsdbWorker *worker, void *arg);
+static void keep_notes(PgtsdbWorker *worker, void *arg);
 static void freeze_closed_leaves(PgtsdbWorker *worker);
 static void list_closed_leaves(PgtsdbWorker *worker, void *arg);
 static void shrink_leaf(PgtsdbWorker *worker, Oid leaf);
@@ -102,6 +105,7 @@ pgtsdb_compactor_main(Datum main_arg)
 			removal_due = false;
 		}
 		remove_empty_series(worker, &removal);
+		pgtsdb_worker_unit(worker, "look after tsdb.late_writes", keep_notes, NULL);
 		freeze_closed_leaves(worker);
 		pgtsdb_worker_wait(worker, pgtsdb_compaction_interval);
 	}
@@ -216,6 +220,16 @@ remove_some(PgtsdbWorker *worker, void *arg)
 	RemovalStep *step = arg;
 
 	step->more = pgtsdb_series_sweep_step(&step->sweep);
+}
+
+static void
+keep_notes(PgtsdbWorker *worker, void *arg)
+{
+	PgtsdbCaller caller;
+
+	pgtsdb_act_as_owner(&caller);
+	pgtsdb_late_writes_maintain();
+	pgtsdb_act_as_caller(&caller);
 }
 
 static void
