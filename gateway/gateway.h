@@ -55,6 +55,7 @@ typedef struct GwOptions
 	int64_t		max_body;
 	int64_t		max_form;
 	int64_t		max_memory; /* of all bodies together */
+	int64_t		query_cache_size;	/* bytes; 0: no cache */
 	int			max_ahead;	/* seconds; 0: no limit, as for the next */
 } GwOptions;
 
@@ -186,6 +187,9 @@ typedef enum GwProblem
 extern void gw_respond(GwRequest *request, unsigned status, const char *content_type, GwBuffer *body);
 /* The first value of the result is the body; takes the result over. */
 extern void gw_respond_result(GwRequest *request, unsigned status, const char *content_type, PGresult *result);
+/* The same bytes may be another's as well; release(owner) is called when they are not needed any more. */
+extern void gw_respond_shared(GwRequest *request, unsigned status, const char *content_type, char *data, size_t len,
+							  void (*release) (void *owner), void *owner);
 extern void gw_respond_empty(GwRequest *request, unsigned status);
 extern void gw_respond_json(GwRequest *request, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* In JSON or as text, as the route says. */
@@ -223,6 +227,7 @@ typedef enum GwStatement
 	GW_SQL_READY,
 	GW_SQL_QUERY,
 	GW_SQL_QUERY_RANGE,
+	GW_SQL_QUERY_RANGE_SINCE,	/* the mark and the steps that are kept */
 	GW_SQL_LABELS,
 	GW_SQL_LABEL_VALUES,
 	GW_SQL_SERIES,
@@ -277,6 +282,8 @@ extern void gw_add_time(GwArguments *arguments, int64_t ms);
 extern void gw_add_interval(GwArguments *arguments, int64_t ns);
 extern void gw_add_int(GwArguments *arguments, int32_t number);
 extern void gw_add_bool(GwArguments *arguments, bool yes);
+/* Those of one list behind those of another, which must live as long. */
+extern void gw_add_arguments(GwArguments *arguments, const GwArguments *others);
 
 /* ---- session.c: a connection to the database, and who uses it ---- */
 
@@ -361,10 +368,56 @@ extern void gw_count_connection(int change);
 extern void gw_count_bytes(int64_t in, int64_t out);
 extern int	gw_open_connections(void);
 
+/* ---- result_cache.c: answers to range queries that were given before ---- */
+
+typedef struct GwCacheEntry GwCacheEntry;
+
+/* What follows the lists does not change while there is a reference. */
+struct GwCacheEntry
+{
+	GwCacheEntry *next;			/* in its bucket */
+	GwCacheEntry *newer;		/* in the order of use */
+	GwCacheEntry *older;
+	int			references;		/* the table's is one */
+
+	GwBuffer	key;
+	uint64_t	hash;
+	int64_t		bytes;
+	GwBuffer	json;			/* an answer with the steps first .. last, milliseconds */
+	GwMatrix	matrix;			/* the same */
+	int64_t		first;
+	int64_t		last;
+	bool		exact;			/* its notes are those of these steps; else of some more */
+	GwBuffer	mark;			/* by which the database knows what it was computed from */
+};
+
+typedef enum GwCacheEvent
+{
+	GW_CACHE_HIT,
+	GW_CACHE_PARTIAL_HIT,
+	GW_CACHE_MISS,
+	GW_CACHE_INVALIDATION,
+	GW_CACHE_EVICTION,
+	GW_CACHE_EVENTS
+} GwCacheEvent;
+
+/* A reference to the entry, to be released; NULL when there is none. */
+extern GwCacheEntry *gw_cache_find(const GwBuffer *key);
+/* One reference more. */
+extern void gw_cache_hold(GwCacheEntry *entry);
+extern void gw_cache_release(GwCacheEntry *entry);
+/* In place of what is there.  Takes the bytes of the answer over, and drops them when they are too many. */
+extern void gw_cache_put(const GwBuffer *key, GwBuffer *json, int64_t first, int64_t last, bool exact,
+						 const void *mark, size_t mark_len);
+extern void gw_cache_count(GwCacheEvent event);
+extern void gw_cache_metrics(GwBuffer *out);
+
 /* ---- the routes ---- */
 
 /* query_arguments.c: what the routes ask their parameters.  False: answered. */
 extern bool gw_time_argument(GwRequest *request, const char *name, bool required, GwArguments *arguments);
+extern bool gw_step_argument(GwRequest *request, GwArguments *arguments);
+extern bool gw_lookback_argument(GwRequest *request, GwArguments *arguments);
 extern bool gw_limit_argument(GwRequest *request, int32_t *limit);
 extern bool gw_int_argument(GwRequest *request, const char *name, int32_t otherwise, const char *problem, int32_t *number);
 extern bool gw_query_timeout(GwRequest *request, int *timeout_ms);
@@ -376,7 +429,6 @@ extern void gw_array_argument(GwRequest *request, const char *name, GwBuffer *ou
 
 /* query_routes.c */
 extern void gw_handle_query(GwRequest *request, GwSession *session);
-extern void gw_handle_query_range(GwRequest *request, GwSession *session);
 extern void gw_handle_query_exemplars(GwRequest *request, GwSession *session);
 extern void gw_handle_labels(GwRequest *request, GwSession *session);
 extern void gw_handle_label_values(GwRequest *request, GwSession *session);
@@ -395,6 +447,12 @@ extern void gw_handle_parse_query(GwRequest *request, GwSession *session);
 extern void gw_handle_features(GwRequest *request, GwSession *session);
 extern void gw_handle_read(GwRequest *request, GwSession *session);
 extern void gw_handle_federate(GwRequest *request, GwSession *session);
+
+/* The database has made the answer, or the API's error object; takes the result over. */
+extern void gw_respond_answer(GwRequest *request, PGresult *result);
+
+/* range_query.c */
+extern void gw_handle_query_range(GwRequest *request, GwSession *session);
 
 /* write_routes.c */
 extern void gw_handle_write(GwRequest *request, GwSession *session);

@@ -124,6 +124,7 @@ put_gateway(GwBuffer *out)
 					 gw_open_connections(), (long long) __atomic_load_n(&bytes_in, __ATOMIC_RELAXED),
 					 (long long) __atomic_load_n(&bytes_out, __ATOMIC_RELAXED));
 	put_pools(out);
+	gw_cache_metrics(out);
 	put_process(out);
 }
 

@@ -89,6 +89,8 @@ static const struct
 		"longest form of a query, after decompression"},
 	{"max-memory", SIZE, &gw_options.max_memory, "512M", 1, INT64_MAX,
 		"memory for the bodies of all requests together; more are answered 503"},
+	{"query-cache-size", SIZE, &gw_options.query_cache_size, "64M", 0, INT64_MAX,
+		"memory for answers to range queries that are asked again; 0: none are kept"},
 	{"max-ahead", SECONDS, &gw_options.max_ahead, "10m", 0, INT_MAX,
 		"samples further in the future are refused; 0: none"},
 };

@@ -38,6 +38,51 @@ gw_time_argument(GwRequest *request, const char *name, bool required, GwArgument
 	return false;
 }
 
+bool
+gw_lookback_argument(GwRequest *request, GwArguments *arguments)
+{
+	const char *text = gw_parameter(&request->parameters, "lookback_delta");
+	int64_t		ns;
+	bool		overflow;
+	char	   *quote;
+
+	if (*text == '\0')
+	{
+		gw_add_null(arguments);
+		return true;
+	}
+	if (gw_parse_duration(text, &ns, &overflow))
+	{
+		gw_add_interval(arguments, ns);
+		return true;
+	}
+	quote = gw_quoted(text);
+	gw_fail(request, GW_BAD_DATA, "error parsing lookback delta duration: cannot parse %s to a valid duration%s", quote,
+			overflow ? ". It overflows int64" : "");
+	free(quote);
+	return false;
+}
+
+bool
+gw_step_argument(GwRequest *request, GwArguments *arguments)
+{
+	const char *text = gw_parameter(&request->parameters, "step");
+	int64_t		ns;
+	bool		overflow;
+	char	   *quote;
+
+	if (gw_parse_duration(text, &ns, &overflow))
+	{
+		gw_add_interval(arguments, ns);
+		return true;
+	}
+	quote = gw_quoted(text);
+	gw_fail_parameter(request, "step", "cannot parse %s to a valid duration%s", quote,
+					  overflow ? ". It overflows int64" : "");
+	free(quote);
+	return false;
+}
+
 char *
 gw_quoted(const char *text)
 {

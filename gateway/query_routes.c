@@ -15,8 +15,6 @@
 #define CARDINALITY_LIMIT 20
 #define ACTIVE_MS (20 * 60 * 1000)
 
-static bool lookback_argument(GwRequest *request, GwArguments *arguments);
-static bool step_argument(GwRequest *request, GwArguments *arguments);
 static bool range_arguments(GwRequest *request, GwArguments *arguments);
 static bool cardinality_limit(GwRequest *request, int32_t *limit);
 static void run_and_answer(GwRequest *request, GwSession *session, GwStatement statement, const GwArguments *arguments);
@@ -38,74 +36,11 @@ gw_handle_query(GwRequest *request, GwSession *session)
 		gw_add_time(&arguments, gw_wall_ms());
 	else if (!gw_time_argument(request, "time", false, &arguments))
 		return;
-	if (!lookback_argument(request, &arguments))
+	if (!gw_lookback_argument(request, &arguments))
 		return;
 	gw_add_int(&arguments, limit);
 	gw_add_bool(&arguments, *parameter(request, "stats") != '\0');
 	run_and_answer(request, session, GW_SQL_QUERY, &arguments);
-}
-
-void
-gw_handle_query_range(GwRequest *request, GwSession *session)
-{
-	GwArguments arguments = {0};
-	int32_t		limit;
-
-	gw_add_text(&arguments, parameter(request, "query"));
-	if (!gw_limit_argument(request, &limit) ||
-		!gw_time_argument(request, "start", true, &arguments) ||
-		!gw_time_argument(request, "end", true, &arguments) ||
-		!step_argument(request, &arguments) ||
-		!lookback_argument(request, &arguments))
-		return;
-	gw_add_int(&arguments, limit);
-	gw_add_bool(&arguments, *parameter(request, "stats") != '\0');
-	run_and_answer(request, session, GW_SQL_QUERY_RANGE, &arguments);
-}
-
-static bool
-lookback_argument(GwRequest *request, GwArguments *arguments)
-{
-	const char *text = parameter(request, "lookback_delta");
-	int64_t		ns;
-	bool		overflow;
-	char	   *quote;
-
-	if (*text == '\0')
-	{
-		gw_add_null(arguments);
-		return true;
-	}
-	if (gw_parse_duration(text, &ns, &overflow))
-	{
-		gw_add_interval(arguments, ns);
-		return true;
-	}
-	quote = gw_quoted(text);
-	gw_fail(request, GW_BAD_DATA, "error parsing lookback delta duration: cannot parse %s to a valid duration%s", quote,
-			overflow ? ". It overflows int64" : "");
-	free(quote);
-	return false;
-}
-
-static bool
-step_argument(GwRequest *request, GwArguments *arguments)
-{
-	const char *text = parameter(request, "step");
-	int64_t		ns;
-	bool		overflow;
-	char	   *quote;
-
-	if (gw_parse_duration(text, &ns, &overflow))
-	{
-		gw_add_interval(arguments, ns);
-		return true;
-	}
-	quote = gw_quoted(text);
-	gw_fail_parameter(request, "step", "cannot parse %s to a valid duration%s", quote,
-					  overflow ? ". It overflows int64" : "");
-	free(quote);
-	return false;
 }
 
 static const char *
@@ -412,7 +347,13 @@ run_and_answer(GwRequest *request, GwSession *session, GwStatement statement, co
 	PGresult   *result = gw_session_run(request, session, statement, arguments);
 
 	if (result != NULL)
-		gw_respond_result(request, status_of_answer(PQgetvalue(result, 0, 0)), JSON, result);
+		gw_respond_answer(request, result);
+}
+
+void
+gw_respond_answer(GwRequest *request, PGresult *result)
+{
+	gw_respond_result(request, status_of_answer(PQgetvalue(result, 0, 0)), JSON, result);
 }
 
 /* The error object tells its type first. */

@@ -56,6 +56,13 @@ gw_respond(GwRequest *request, unsigned status, const char *content_type, GwBuff
 }
 
 void
+gw_respond_shared(GwRequest *request, unsigned status, const char *content_type, char *data, size_t len,
+				  void (*release) (void *owner), void *owner)
+{
+	answer(request, status, content_type, data, len, release, owner);
+}
+
+void
 gw_respond_result(GwRequest *request, unsigned status, const char *content_type, PGresult *result)
 {
 	answer(request, status, content_type, PQgetvalue(result, 0, 0), (size_t) PQgetlength(result, 0, 0), free_result, result);

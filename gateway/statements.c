@@ -46,6 +46,10 @@ const GwSql gw_sql[GW_STATEMENTS] = {
 	[GW_SQL_QUERY] = {"SELECT tsdb.api_query($1, $2, $3, $4, $5)", 5, {TEXT, TIME, INTERVAL, INT4, BOOL}},
 	[GW_SQL_QUERY_RANGE] = {"SELECT tsdb.api_query_range($1, $2, $3, $4, $5, $6, $7)", 7,
 	{TEXT, TIME, TIME, INTERVAL, INTERVAL, INT4, BOOL}},
+	[GW_SQL_QUERY_RANGE_SINCE] = {
+		"SELECT answer, answer_from, mark, keep_before"
+		" FROM tsdb.api_query_range_since($1, $2, $3, $4, $5, $6, $7, $8)",
+	8, {TEXT, TIME, TIME, INTERVAL, INTERVAL, BYTEA, TIME, TIME}, .binary = true},
 	[GW_SQL_LABELS] = {"SELECT tsdb.api_labels($1, $2, $3, $4)", 4, {TEXTS, TIME, TIME, INT4}},
 	[GW_SQL_LABEL_VALUES] = {"SELECT tsdb.api_label_values($1, $2, $3, $4, $5)", 5, {TEXT, TEXTS, TIME, TIME, INT4}},
 	[GW_SQL_SERIES] = {"SELECT tsdb.api_series($1, $2, $3, $4)", 4, {TEXTS, TIME, TIME, INT4}},
@@ -149,4 +153,19 @@ void
 gw_add_bool(GwArguments *arguments, bool yes)
 {
 	*add_scratch(arguments, 1) = yes;
+}
+
+/* Values in the space of the others move to ours. */
+void
+gw_add_arguments(GwArguments *arguments, const GwArguments *others)
+{
+	for (int i = 0; i < others->n; i++)
+	{
+		char	   *scratch = add(arguments, others->values[i], (size_t) others->lengths[i], others->formats[i]);
+
+		if (others->values[i] != others->scratch[i])
+			continue;
+		memcpy(scratch, others->scratch[i], sizeof(others->scratch[i]));
+		arguments->values[arguments->n - 1] = scratch;
+	}
 }

@@ -93,6 +93,17 @@ gw_buffer_printf(GwBuffer *buffer, const char *format, ...)
 }
 
 void
+gw_buffer_shrink(GwBuffer *buffer)
+{
+	char	   *smaller = buffer->data == NULL ? NULL : realloc(buffer->data, buffer->len + 1);
+
+	if (smaller == NULL)
+		return;
+	buffer->data = smaller;
+	buffer->capacity = buffer->len + 1;
+}
+
+void
 gw_buffer_free(GwBuffer *buffer)
 {
 	free(buffer->data);

@@ -27,6 +27,8 @@ extern void gw_buffer_reserve(GwBuffer *buffer, size_t bytes);
 extern void gw_buffer_append(GwBuffer *buffer, const void *bytes, size_t len);
 extern void gw_buffer_puts(GwBuffer *buffer, const char *text);
 extern void gw_buffer_printf(GwBuffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Gives back what it has not used; for a buffer that is kept. */
+extern void gw_buffer_shrink(GwBuffer *buffer);
 extern void gw_buffer_free(GwBuffer *buffer);
 
 /* ---- quote.c: text inside other text ---- */
@@ -108,6 +110,47 @@ typedef enum GwWriteFormat
 extern GwWriteFormat gw_write_format(const char *content_type);
 extern bool gw_is_media_type(const char *content_type, const char *type);
 extern bool gw_accepts_gzip(const char *accept_encoding);
+
+/* ---- matrix.c: answers to range queries, cut and put together without reading their values ---- */
+
+typedef struct GwMatrixSeries
+{
+	const char *metric;			/* {"__name__":"up"} */
+	size_t		metric_len;
+	const char *points;			/* [1.5,"1"],[2.5,"3"] */
+	size_t		points_len;
+} GwMatrixSeries;
+
+/* Points into the text of the answer. */
+typedef struct GwMatrix
+{
+	GwMatrixSeries *series;		/* ascending by their labels */
+	size_t		n;
+	const char *notes;			/* what follows the list: }} or }, with warnings and infos behind it */
+	size_t		notes_len;
+} GwMatrix;
+
+/* Steps of an answer that are wanted, in milliseconds; to < from: none. */
+typedef struct GwMatrixPiece
+{
+	const GwMatrix *matrix;
+	int64_t		from;
+	int64_t		to;
+} GwMatrixPiece;
+
+/* False: it is not the answer of the database to a range query that went well. */
+extern bool gw_matrix_parse(const char *json, size_t len, GwMatrix *matrix);
+extern void gw_matrix_free(GwMatrix *matrix);
+/* The answer that has the points of both, the first of which are all earlier, and the notes of the second. */
+extern void gw_matrix_join(const GwMatrixPiece *early, const GwMatrixPiece *late, GwBuffer *out);
+extern bool gw_matrix_has_notes(const GwMatrix *matrix);
+/* Whether the same notes are told of both, and all of them. */
+extern bool gw_matrix_same_notes(const GwMatrix *a, const GwMatrix *b);
+
+/* ---- matrix_labels.c: the order of series ---- */
+
+/* As Prometheus compares label sets. */
+extern int	gw_compare_metrics(const char *a, size_t a_len, const char *b, size_t b_len);
 
 /* ---- gunzip.c ---- */
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <zlib.h>
 
+#include "core/json/json.h"
+#include "core/labels/labels.h"
 #include "fixture.h"
 #include "gateway/parse/parse.h"
 
@@ -51,6 +53,124 @@ START_TEST(bad_forms_are_refused)
 	ck_assert_uint_eq(parameters.n, GW_MAX_PARAMETERS);
 	gw_buffer_free(&many);
 	gw_parameters_free(&parameters);
+}
+END_TEST
+
+/* ---- answers to range queries ---- */
+
+#define ANSWER(series, notes) "{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[" series "]}" notes "}"
+#define SERIES(metric, points) "{\"metric\":" metric ",\"values\":[" points "]}"
+#define A "{\"__name__\":\"m\",\"n\":\"a\"}"
+#define B "{\"__name__\":\"m\",\"n\":\"b\"}"
+
+static GwMatrix
+matrix_of(const char *json)
+{
+	GwMatrix	matrix;
+
+	ck_assert_msg(gw_matrix_parse(json, strlen(json), &matrix), "%s", json);
+	return matrix;
+}
+
+static void
+check_joined(const char *early, int64_t from, int64_t middle, const char *late, int64_t to, const char *expected)
+{
+	GwMatrix	matrices[] = {matrix_of(early), matrix_of(late)};
+	GwBuffer	out = {0};
+
+	gw_matrix_join(&(GwMatrixPiece) {&matrices[0], from, middle}, &(GwMatrixPiece) {&matrices[1], middle + 1, to}, &out);
+	ck_assert_str_eq(out.data, expected);
+	gw_buffer_free(&out);
+	gw_matrix_free(&matrices[0]);
+	gw_matrix_free(&matrices[1]);
+}
+
+START_TEST(answers_are_cut_and_joined)
+{
+	static const char points[] = "[1,\"1\"],[1.001,\"2\"],[1.25,\"NaN\"],[2,\"+Inf\"],[1700000000.5,\"1e+21\"]";
+	char		answer[512];
+
+	snprintf(answer, sizeof(answer), ANSWER(SERIES(A, "%s"), ""), points);
+	check_joined(ANSWER("", ""), 0, 0, ANSWER("", ""), INT64_MAX, ANSWER("", ""));
+	check_joined(answer, INT64_MIN, INT64_MAX - 1, ANSWER("", ""), INT64_MAX, answer);
+	check_joined(ANSWER("", ""), 0, 0, answer, INT64_MAX, answer);
+	check_joined(answer, 1001, 1999, ANSWER("", ""), 0, ANSWER(SERIES(A, "[1.001,\"2\"],[1.25,\"NaN\"]"), ""));
+	check_joined(answer, 1002, 1250, ANSWER("", ""), 0, ANSWER(SERIES(A, "[1.25,\"NaN\"]"), ""));
+	check_joined(answer, 1251, 1999, ANSWER("", ""), 0, ANSWER("", ""));
+	check_joined(answer, INT64_C(1700000000500), INT64_MAX - 1, ANSWER("", ""), 0, ANSWER(SERIES(A, "[1700000000.5,\"1e+21\"]"), ""));
+	check_joined(answer, 0, 1001, answer, 2000,
+				 ANSWER(SERIES(A, "[1,\"1\"],[1.001,\"2\"],[1.25,\"NaN\"],[2,\"+Inf\"]"), ""));
+	check_joined(ANSWER(SERIES("{}", "[1,\"2\"]") "," SERIES(A, "[1,\"1\"]"), ""), 0, 2000,
+				 ANSWER(SERIES(A, "[3,\"3\"]") "," SERIES(B, "[3,\"4\"]"), ",\"infos\":[\"i\"]"), 3000,
+				 ANSWER(SERIES("{}", "[1,\"2\"]") "," SERIES(A, "[1,\"1\"],[3,\"3\"]") "," SERIES(B, "[3,\"4\"]"), ",\"infos\":[\"i\"]"));
+	check_joined(ANSWER(SERIES(A, "[-2.5,\"1\"],[-0.001,\"2\"],[0,\"3\"]"), ""), -1, -1, ANSWER("", ""), 0,
+				 ANSWER(SERIES(A, "[-0.001,\"2\"]"), ""));
+}
+END_TEST
+
+START_TEST(notes_are_compared_as_a_whole)
+{
+	GwMatrix	none = matrix_of(ANSWER("", ""));
+	GwMatrix	one = matrix_of(ANSWER("", ",\"warnings\":[\"w\"]"));
+	GwMatrix	other = matrix_of(ANSWER("", ",\"warnings\":[\"v\"]"));
+	GwMatrix	many = matrix_of(ANSWER("", ",\"warnings\":[\"w\",\"3 more warning annotations omitted\"]"));
+
+	ck_assert(!gw_matrix_has_notes(&none) && gw_matrix_has_notes(&one));
+	ck_assert(gw_matrix_same_notes(&none, &none) && gw_matrix_same_notes(&one, &one));
+	ck_assert(!gw_matrix_same_notes(&none, &one) && !gw_matrix_same_notes(&one, &other));
+	ck_assert_msg(!gw_matrix_same_notes(&many, &many), "what was omitted may differ");
+}
+END_TEST
+
+START_TEST(other_answers_are_left_alone)
+{
+	static const char *const texts[] = {
+		"", "{}", "{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"x\"}",
+		"{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[]}}",
+		ANSWER("{\"metric\":{}}", ""), ANSWER(SERIES("{}", ""), ""), ANSWER(SERIES("{\"a\":\"b}", "[1,\"1\"]"), ""),
+		ANSWER(SERIES("{}", "[1,\"1\"]") ",", ""), ANSWER(SERIES("{}", "[1,\"1\"]") SERIES("{}", "[1,\"1\"]"), "")
+	};
+	const char *whole = ANSWER(SERIES(A, "[1,\"1\"]") "," SERIES(B, "[1,\"1\"]"), "");
+	GwMatrix	matrix;
+
+	for (size_t i = 0; i < TSDB_COUNT(texts); i++)
+		ck_assert_msg(!gw_matrix_parse(texts[i], strlen(texts[i]), &matrix), "%s", texts[i]);
+	for (size_t len = 0; len < strlen(whole) - 1; len++)
+	{
+		char	   *part = gw_strndup(whole, len);
+
+		ck_assert_msg(!gw_matrix_parse(part, len, &matrix), "%s", part);
+		free(part);
+	}
+}
+END_TEST
+
+/* The order in which the database sends them. */
+START_TEST(series_are_in_the_order_of_the_database)
+{
+	static const char *const sets[] = {
+		"{}", "{a=\"b\"}", "{a=\"b\", c=\"d\"}", "{a=\"b!\"}", "{a=\"b \"}", "{a=\"b\\\"\"}", "{a=\"b\\\\\"}", "{a=\"b\\n\"}", "{a=\"b#\"}", "{a=\"bb\"}",
+		"{a=\"\xc3\xa4\"}", "{a=\"\xe2\x80\xa8\"}", "{a=\"\xf0\x9f\x98\x80\"}", "{a=\"\x01\"}", "{a=\"\x7f\"}", "{a=\"<\"}", "{a=\"&\"}", "{aa=\"b\"}",
+		"{\"a!\"=\"b\"}", "{\"a\\\"\"=\"b\"}", "{b=\"a\"}", "m", "m{a=\"b\"}", "n", "{A=\"x\"}"
+	};
+	TsdbBuffer	texts[TSDB_COUNT(sets)];
+	TsdbLabels	labels[TSDB_COUNT(sets)];
+	TsdbError	error;
+
+	for (size_t i = 0; i < TSDB_COUNT(sets); i++)
+	{
+		ck_assert_msg(tsdb_labels_parse(&arena, tsdb_str(sets[i]), &labels[i], &error) == TSDB_OK, "%s", sets[i]);
+		tsdb_buffer_init(&texts[i], &arena, 64);
+		tsdb_json_labels(&texts[i], labels[i]);
+	}
+	for (size_t i = 0; i < TSDB_COUNT(sets); i++)
+		for (size_t k = 0; k < TSDB_COUNT(sets); k++)
+		{
+			int			expected = tsdb_labels_compare(labels[i], labels[k]);
+			int			order = gw_compare_metrics((const char *) texts[i].data, texts[i].len, (const char *) texts[k].data, texts[k].len);
+
+			ck_assert_msg((order > 0) - (order < 0) == (expected > 0) - (expected < 0), "%s and %s", sets[i], sets[k]);
+		}
 }
 END_TEST
 
@@ -237,6 +357,10 @@ gateway_suite(void)
 	tcase_add_checked_fixture(cases, setup, teardown);
 	tcase_add_test(cases, forms_decode);
 	tcase_add_test(cases, bad_forms_are_refused);
+	tcase_add_test(cases, answers_are_cut_and_joined);
+	tcase_add_test(cases, notes_are_compared_as_a_whole);
+	tcase_add_test(cases, other_answers_are_left_alone);
+	tcase_add_test(cases, series_are_in_the_order_of_the_database);
 	tcase_add_test(cases, times_are_prometheus_times);
 	tcase_add_test(cases, durations_are_prometheus_durations);
 	tcase_add_test(cases, authorization_is_basic_or_bearer);
