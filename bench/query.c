@@ -9,6 +9,8 @@
  * since reading the processor times of all processes takes a while.  A backend
  * that has used up --budget seconds on a query skips its further turns.
  *
+ * With --refresh each run ends a step later than the one before, up to the end of the data, as a dashboard is refreshed.
+ *
  * The answers to the first runs are compared with that of pgtsdb.
  */
 #include <getopt.h>
@@ -26,6 +28,8 @@
 
 #define BACKENDS_MAX 8
 #define REPEATS_MAX 20
+/* the same with --refresh, since the windows of all runs have to lie within the data */
+#define REFRESHES_MAX 5
 /* seconds that the runs of one turn take together, if one run takes less */
 #define TURN_SECONDS 0.1
 
@@ -57,6 +61,7 @@ static Backend backends[BACKENDS_MAX];
 static int	n_backends = 0;
 static Measure measures[DASHBOARD_MAX][BACKENDS_MAX];
 static int64_t end_time = 0;
+static bool refresh = false;
 static int	turns = 12;
 static double budget = 6;
 static const char *only = NULL;
@@ -71,7 +76,7 @@ static void first_run(Backend *backend, const Query *query, Measure *measure, An
 static void count_rows(const Backend *backend, Measure *measure, const Answer *reference);
 static bool read_answer(Backend *backend, const Query *query, Measure *measure, Answer *reference);
 static void turn(Backend *backend, const Query *query, double first, Runs *runs);
-static double timed_run(Backend *backend, const Query *query, bool *success);
+static double timed_run(Backend *backend, const Query *query, size_t number, bool *success);
 static void report_failure(const Backend *backend, const Query *query, const char *why);
 static void finish_measure(Runs *runs, Measure *measure);
 static void print_heading(void);
@@ -121,6 +126,7 @@ parse_options(int argc, char **argv)
 		{"budget", required_argument, NULL, 'b'},
 		{"only", required_argument, NULL, 'o'},
 		{"rows", no_argument, NULL, 'r'},
+		{"refresh", no_argument, NULL, 'R'},
 		{"csv", required_argument, NULL, 'c'},
 		{"peer", required_argument, NULL, 'P'},
 		{"help", no_argument, NULL, '?'},
@@ -144,6 +150,7 @@ parse_options(int argc, char **argv)
 			case 'b': budget = atof(optarg); break;
 			case 'o': only = optarg; break;
 			case 'r': rows = true; break;
+			case 'R': refresh = true; break;
 			case 'c': csv = fopen(optarg, "w"); break;
 			case 'P':
 				if (n_peers == BACKENDS_MAX - 2)
@@ -171,12 +178,13 @@ static void
 usage(void)
 {
 	puts("usage: query --pid POSTMASTER --end SECONDS [--conninfo STRING] [--rows]\n"
-		 "             [--peer NAME=URL,PID[,PARAMETERS]]... [--runs 12] [--budget 6] [--only NAMES] [--csv FILE]\n"
+		 "             [--peer NAME=URL,PID[,PARAMETERS]]... [--runs 12] [--budget 6] [--only NAMES] [--csv FILE] [--refresh]\n"
 		 "\n"
 		 "  --end     the end of all windows, in seconds since 1970\n"
 		 "  --rows    measures SELECT count(*), sum(value) FROM tsdb.promql(...) too\n"
 		 "  --peer    a server with the same data that answers the Prometheus API; PARAMETERS go into each request\n"
-		 "  --only    names or groups of queries, separated by commas");
+		 "  --only    names or groups of queries, separated by commas\n"
+		 "  --refresh each run ends a step later than the one before");
 	exit(EXIT_SUCCESS);
 }
 
@@ -246,7 +254,7 @@ first_run(Backend *backend, const Query *query, Measure *measure, Answer *refere
 
 	backend_disconnect(backend);
 	backend_connect(backend);
-	measure->first = timed_run(backend, query, &success);
+	measure->first = timed_run(backend, query, 0, &success);
 	measure->bytes = backend->body_len;
 	if (!success)
 	{
@@ -299,13 +307,13 @@ turn(Backend *backend, const Query *query, double first, Runs *runs)
 {
 	static CpuReading before;
 	static CpuReading after;
-	int			repeats = (int) fmax(1, fmin(REPEATS_MAX, TURN_SECONDS * 1000 / first));
+	int			repeats = (int) fmax(1, fmin(refresh ? REFRESHES_MAX : REPEATS_MAX, TURN_SECONDS * 1000 / first));
 	bool		success;
 
 	cpu_read(backend->pid, &before);
 	for (int i = 0; i < repeats; i++)
 	{
-		double		wall = timed_run(backend, query, &success);
+		double		wall = timed_run(backend, query, runs->wall.n + 1, &success);
 
 		if (!success)
 		{
@@ -321,11 +329,12 @@ turn(Backend *backend, const Query *query, double first, Runs *runs)
 
 /* In milliseconds. */
 static double
-timed_run(Backend *backend, const Query *query, bool *success)
+timed_run(Backend *backend, const Query *query, size_t number, bool *success)
 {
+	const int64_t steps_left = refresh ? (int64_t) turns * REFRESHES_MAX - (int64_t) number : 0;
 	const double began = stopwatch();
 
-	*success = backend_run(backend, query, end_time);
+	*success = backend_run(backend, query, end_time - steps_left * query->step);
 	return stopwatch() - began;
 }
 

@@ -64,6 +64,7 @@ run_server restart
 
 arguments=()
 for peer in ${PEERS:-}; do arguments+=(--peer "$peer"); done
+[ "${REFRESH:-0}" != 1 ] || arguments+=(--refresh)
 [ "${ROWS:-0}" != 1 ] || arguments+=(--rows)
 [ -z "${CSV:-}" ] || arguments+=(--csv "$CSV")
 [ -z "${ONLY:-}" ] || arguments+=(--only "$ONLY")
