@@ -128,5 +128,6 @@ pgtsdb_lookback_argument(FunctionCallInfo fcinfo, int n)
 TsdbArena *
 pgtsdb_query_arena(MemoryContext context)
 {
+	pgtsdb_keep_freed_memory();
 	return pgtsdb_arena_create(context, (Size) pgtsdb_query_memory_limit * 1024 * 1024, "pgtsdb.query_memory_limit");
 }
