@@ -437,6 +437,65 @@ START_TEST(neighbours_refer_to_each_other)
 }
 END_TEST
 
+/* Buckets of a histogram: each is the one before and something more, and is read without those before it. */
+START_TEST(ends_of_chains_are_read_alone)
+{
+	TsdbArena	arena;
+	uint64_t	state = 5;
+	int64_t		times[480];
+	TsdbChunkColumn columns[12];
+	TsdbChunkInput input = {times, 480, columns, 12, 0, 1 << 20, TSDB_CODEC_AUTO, false};
+	TsdbChunkWriter *writer;
+	TsdbChunkRow row;
+	TsdbError	error;
+	int			longest = 0;
+	int			chain[12];
+
+	tsdb_arena_init_malloc(&arena, 0);
+	for (size_t i = 0; i < 480; i++)
+		times[i] = (int64_t) i * 15000;
+	for (size_t c = 0; c < 12; c++)
+	{
+		double	   *values = TSDB_NEW_ARRAY(&arena, double, 480);
+		double		more = (double) (shape_random(&state) % 1000);
+
+		for (size_t i = 0; i < 480; i++)
+		{
+			more += (double) (shape_random(&state) % (c == 0 ? 1000 : 4));
+			values[i] = (c == 0 ? 0 : columns[c - 1].values[i]) + (c == 11 ? 7 : more);
+		}
+		columns[c] = (TsdbChunkColumn){values, NULL};
+	}
+	ck_assert_int_eq(tsdb_chunk_writer_make(&arena, NULL, &input, &writer, &error), TSDB_OK);
+	ck_assert(tsdb_chunk_writer_next(writer, &row));
+	for (int c = 0; c < 12; c++)
+	{
+		TsdbChunkReader *reader = tsdb_chunk_reader_make(&arena);
+		TsdbChunkColumnInfo info;
+
+		ck_assert_int_eq(tsdb_chunk_open(reader, row.data, row.len, 0, &error), TSDB_OK);
+		ck_assert_int_eq(tsdb_chunk_column_info(reader, c, &info, &error), TSDB_OK);
+		chain[c] = info.reference == 0 ? 0 : chain[c - info.reference] + 1;
+		longest = chain[c] > longest ? chain[c] : longest;
+		for (int round = 0; round < 20; round++)
+		{
+			size_t		from = shape_random(&state) % 480;
+			size_t		to = from + 1 + shape_random(&state) % (480 - from);
+			int64_t		t[480];
+			double		v[480];
+			size_t		n;
+
+			ck_assert_int_eq(tsdb_chunk_open(reader, row.data, row.len, 0, &error), TSDB_OK);
+			ck_assert_int_eq(tsdb_chunk_read_range(reader, c, from, to, t, v, &n, &error), TSDB_OK);
+			ck_assert_uint_eq(n, to - from);
+			ck_assert_mem_eq(v, columns[c].values + from, n * sizeof(double));
+		}
+	}
+	ck_assert_int_ge(longest, 5);
+	tsdb_arena_free(&arena);
+}
+END_TEST
+
 START_TEST(rows_are_filled)
 {
 	TsdbArena	arena;
@@ -551,6 +610,30 @@ END_TEST
 
 /* ---- parts ---- */
 
+/* The integers of a stream number `from` up to wanted, by themselves and added to others. */
+static void
+check_part(TsdbArena *arena, uint64_t *state, const uint8_t *data, size_t len, const int64_t *values, size_t n, size_t from,
+		   size_t wanted)
+{
+	int64_t    *back = TSDB_NEW_ARRAY(arena, int64_t, n);
+	int64_t    *sums = TSDB_NEW_ARRAY(arena, int64_t, n);
+	int64_t    *before = TSDB_NEW_ARRAY(arena, int64_t, n);
+	TsdbReader	in = tsdb_reader(data, len);
+
+	ck_assert_ptr_null(tsdb_stream_read(&in, in.end, back, n, from, wanted, NULL));
+	ck_assert_mem_eq(back + from, values + from, (wanted - from) * sizeof(int64_t));
+	for (size_t i = 0; i < n; i++)
+		sums[i] = before[i] = (int64_t) shape_random(state);
+	in = tsdb_reader(data, len);
+	ck_assert_ptr_null(tsdb_stream_add_differences(&in, in.end, sums, back, n, from, wanted));
+	for (size_t i = 0; i < n; i++)
+	{
+		uint64_t	added = i < from || i >= wanted ? 0 : (uint64_t) values[i] - (i > from ? (uint64_t) values[i - 1] : 0);
+
+		ck_assert_int_eq(sums[i], (int64_t) ((uint64_t) before[i] + added));
+	}
+}
+
 START_TEST(integer_streams_come_back)
 {
 	uint64_t	state = 6;
@@ -597,13 +680,15 @@ START_TEST(integer_streams_come_back)
 		exact = tsdb_alloc(&arena, out.len);
 		memcpy(exact, out.data, out.len);
 		in = tsdb_reader(exact, out.len);
-		ck_assert_ptr_null(tsdb_stream_read(&in, in.end, back, n, n, NULL));
+		ck_assert_ptr_null(tsdb_stream_read(&in, in.end, back, n, 0, n, NULL));
 		ck_assert_uint_eq(tsdb_reader_left(&in), 0);
 		ck_assert_mem_eq(back, values, n * sizeof(int64_t));
 		wanted = shape_random(&state) % (n + 1);
 		in = tsdb_reader(exact, out.len);
-		ck_assert_ptr_null(tsdb_stream_read(&in, in.end, back, n, wanted, NULL));
+		ck_assert_ptr_null(tsdb_stream_read(&in, in.end, back, n, 0, wanted, NULL));
 		ck_assert_mem_eq(back, values, wanted * sizeof(int64_t));
+		if (wanted > 0)
+			check_part(&arena, &state, exact, out.len, values, n, shape_random(&state) % wanted, wanted);
 		tsdb_arena_free(&arena);
 	}
 }
@@ -838,6 +923,38 @@ read_anyhow(TsdbArena *arena, const uint8_t *data, size_t len)
 	return valid;
 }
 
+/* Two timestamps that are `step` apart, from t_min on. */
+static TsdbStatus
+two_times(int64_t t_min, int64_t step, const int64_t **times, TsdbArena *arena)
+{
+	TsdbChunkReader *reader = tsdb_chunk_reader_make(arena);
+	TsdbBuffer	bytes;
+	TsdbError	error;
+
+	tsdb_buffer_init(&bytes, arena, 16);
+	tsdb_buffer_append(&bytes, (const uint8_t[]){TSDB_CHUNK_VERSION, 1, 2, 0, 1}, 5);
+	tsdb_buffer_varint(&bytes, (uint64_t) step);
+	tsdb_buffer_append(&bytes, (const uint8_t[]){2, 0, 0}, 3);
+	ck_assert_int_eq(tsdb_chunk_open(reader, bytes.data, bytes.len, t_min, &error), TSDB_OK);
+	return tsdb_chunk_times(reader, times, &error);
+}
+
+START_TEST(times_do_not_wrap_around)
+{
+	TsdbArena	arena;
+	const int64_t *times;
+
+	tsdb_arena_init_malloc(&arena, 0);
+	ck_assert_int_eq(two_times(INT64_MAX - 1, 1, &times, &arena), TSDB_OK);
+	ck_assert_int_eq(times[1], INT64_MAX);
+	ck_assert_int_eq(two_times(INT64_MAX - 1, 2, &times, &arena), TSDB_ERR_CORRUPT);
+	ck_assert_int_eq(two_times(1, INT64_MAX, &times, &arena), TSDB_ERR_CORRUPT);
+	ck_assert_int_eq(two_times(INT64_MIN, INT64_MAX, &times, &arena), TSDB_OK);
+	ck_assert_int_eq(times[1], -1);
+	tsdb_arena_free(&arena);
+}
+END_TEST
+
 START_TEST(damaged_chunks_do_no_harm)
 {
 	uint64_t	state = 9;
@@ -978,6 +1095,7 @@ chunk_suite(void)
 	tcase_add_test(rows, every_shape_comes_back_alone);
 	tcase_add_test(rows, each_shape_gets_its_codec);
 	tcase_add_test(rows, neighbours_refer_to_each_other);
+	tcase_add_test(rows, ends_of_chains_are_read_alone);
 	tcase_add_test(rows, random_tables_come_back);
 	tcase_add_test(rows, rows_are_filled);
 	tcase_add_test(rows, limits_are_errors);
@@ -986,6 +1104,7 @@ chunk_suite(void)
 	tcase_set_timeout(damage, 300);
 	tcase_add_test(damage, known_bytes_stay_readable);
 	tcase_add_test(damage, wrong_bytes_have_a_reason);
+	tcase_add_test(damage, times_do_not_wrap_around);
 	tcase_add_test(damage, damaged_chunks_do_no_harm);
 	suite_add_tcase(suite, damage);
 	return suite;

@@ -104,10 +104,18 @@ extern TsdbChunkReader *tsdb_chunk_reader_make(TsdbArena *arena);
 extern TsdbStatus tsdb_chunk_open(TsdbChunkReader *reader, const void *data, size_t len, int64_t t_min, TsdbError *error);
 extern size_t tsdb_chunk_n_times(const TsdbChunkReader *reader);
 extern int	tsdb_chunk_n_columns(const TsdbChunkReader *reader);
+/* The column's bytes will be read soon: has the processor load them meanwhile. */
+extern void tsdb_chunk_prefetch(const TsdbChunkReader *reader, int column);
 /* Whether the column, one of n_columns, has any sample: by the directory alone. */
 extern bool tsdb_chunk_has_samples(const TsdbChunkReader *reader, int column);
 /* All timestamps of the chunk; they stay valid until the next open. */
 extern TsdbStatus tsdb_chunk_times(TsdbChunkReader *reader, const int64_t **times, TsdbError *error);
+/*
+ * Those from t_first up to t_last: n of them, from (*times)[first] on.  What is before them in the array may be none yet, and
+ * damage there may go unnoticed.
+ */
+extern TsdbStatus tsdb_chunk_times_between(TsdbChunkReader *reader, int64_t t_first, int64_t t_last, const int64_t **times,
+										   size_t *first, size_t *n, TsdbError *error);
 
 /*
  * One column (0 is the first of this chunk): values[i] for times[i] where present

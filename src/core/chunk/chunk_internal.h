@@ -147,9 +147,15 @@ tsdb_guess_span(size_t n)
 
 extern unsigned tsdb_stream_guess(const int64_t *values, size_t n);
 extern void tsdb_stream_write(TsdbBuffer *out, StreamScratch *scratch, const int64_t *values, size_t n);
-/* load_end and wanted as above; info may be NULL. */
-extern const char *tsdb_stream_read(TsdbReader *in, const uint8_t *load_end, int64_t *values, size_t n, size_t wanted,
-									StreamInfo *info);
+/* load_end and wanted as above, from < wanted: values before number `from` may be anything.  info may be NULL. */
+extern const char *tsdb_stream_read(TsdbReader *in, const uint8_t *load_end, int64_t *values, size_t n, size_t from,
+									size_t wanted, StreamInfo *info);
+/*
+ * The same, added up: value number `from` to sums[from], and to each later sum what its value is more than the one before.
+ * scratch has room for n values.
+ */
+extern const char *tsdb_stream_add_differences(TsdbReader *in, const uint8_t *load_end, int64_t *sums, int64_t *scratch, size_t n,
+											   size_t from, size_t wanted);
 
 /* ---- gorilla.c ---- */
 

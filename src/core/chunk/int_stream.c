@@ -410,23 +410,41 @@ residual(uint64_t code, bool is_unsigned)
 	return is_unsigned ? (int64_t) code : tsdb_unzigzag(code);
 }
 
-/* Residuals lie where their integers will: values[i] is replaced by the integer it leads to. */
+/* The sum of those number first up to last - 1: additions that do not wait for each other. */
+static inline uint64_t
+sum_residuals(const int64_t *residuals, size_t first, size_t last, bool is_unsigned)
+{
+	uint64_t	sum = 0;
+
+	for (size_t i = first; i < last; i++)
+		sum += (uint64_t) residual((uint64_t) residuals[i], is_unsigned);
+	return sum;
+}
+
+/*
+ * Residuals lie where their integers will: values[i] is replaced by the integer it leads to.  Those before number `from` are only
+ * stepped over, if the order lets us.
+ */
 static inline void
-restore(int64_t *values, size_t n, int order, bool is_unsigned, uint64_t divisor, int64_t centre)
+restore(int64_t *values, size_t n, size_t from, int order, bool is_unsigned, uint64_t divisor, int64_t centre)
 {
 	uint64_t	first = (uint64_t) values[0];
 	uint64_t	value = first;
 	uint64_t	step = (uint64_t) centre * divisor;
+	size_t		start = from > 1 ? from : 1;
 
 	if (order == 0)
-		for (size_t i = 1; i < n; i++)
+		for (size_t i = start; i < n; i++)
 			values[i] = (int64_t) (first + step + (uint64_t) residual((uint64_t) values[i], is_unsigned) * divisor);
 	else if (order == 1)
-		for (size_t i = 1; i < n; i++)
+	{
+		value += (start - 1) * step + sum_residuals(values, 1, start, is_unsigned) * divisor;
+		for (size_t i = start; i < n; i++)
 		{
 			value += step + (uint64_t) residual((uint64_t) values[i], is_unsigned) * divisor;
 			values[i] = (int64_t) value;
 		}
+	}
 	else
 	{
 		value += step;
@@ -442,57 +460,139 @@ restore(int64_t *values, size_t n, int order, bool is_unsigned, uint64_t divisor
 
 /* The loops above once for each case, so that none of them branches inside. */
 static void
-restore_any(int64_t *values, size_t n, int order, bool is_unsigned, uint64_t divisor, int64_t centre)
+restore_any(int64_t *values, size_t n, size_t from, int order, bool is_unsigned, uint64_t divisor, int64_t centre)
 {
 	if (divisor == 1 && order == 1 && !is_unsigned)
-		restore(values, n, 1, false, 1, centre);
+		restore(values, n, from, 1, false, 1, centre);
 	else if (divisor == 1 && order == 1)
-		restore(values, n, 1, true, 1, centre);
+		restore(values, n, from, 1, true, 1, centre);
 	else if (order == 1 && !is_unsigned)
-		restore(values, n, 1, false, divisor, centre);
+		restore(values, n, from, 1, false, divisor, centre);
 	else if (order == 1)
-		restore(values, n, 1, true, divisor, centre);
+		restore(values, n, from, 1, true, divisor, centre);
 	else if (order == 0 && is_unsigned)
-		restore(values, n, 0, true, divisor, centre);
+		restore(values, n, from, 0, true, divisor, centre);
 	else if (order == 0)
-		restore(values, n, 0, false, divisor, centre);
+		restore(values, n, from, 0, false, divisor, centre);
 	else if (is_unsigned)
-		restore(values, n, 2, true, divisor, centre);
+		restore(values, n, from, 2, true, divisor, centre);
 	else
-		restore(values, n, 2, false, divisor, centre);
+		restore(values, n, from, 2, false, divisor, centre);
 }
 
-const char *
-tsdb_stream_read(TsdbReader *in, const uint8_t *load_end, int64_t *values, size_t n, size_t wanted, StreamInfo *info)
+/* What stands before the residuals. */
+typedef struct StreamHead
+{
+	int			order;
+	unsigned	coder;
+	bool		is_unsigned;
+	uint64_t	divisor;
+	int64_t		centre;
+	int64_t		first;
+} StreamHead;
+
+static const char *
+read_head(TsdbReader *in, size_t n, StreamHead *head)
 {
 	unsigned	header = tsdb_read_u8(in);
-	int			order = header & STREAM_ORDER;
-	unsigned	coder = header >> STREAM_CODER_SHIFT & 3;
-	uint64_t	divisor = 1;
-	int64_t		centre = 0;
-	const char *fault;
-	size_t		start = order == 2 ? 2 : 1;
 
-	if (info != NULL)
-		*info = (StreamInfo){order, coder};
-	values[0] = tsdb_unzigzag(tsdb_read_varint(in));
+	*head = (StreamHead){
+		.order = header & STREAM_ORDER,
+		.coder = header >> STREAM_CODER_SHIFT & 3,
+		.is_unsigned = (header & STREAM_UNSIGNED) != 0,
+		.divisor = 1
+	};
+	head->first = tsdb_unzigzag(tsdb_read_varint(in));
 	if ((header & STREAM_DIVISOR) != 0)
-		divisor = tsdb_read_varint(in);
+		head->divisor = tsdb_read_varint(in);
 	if ((header & STREAM_CENTRE) != 0)
-		centre = tsdb_unzigzag(tsdb_read_varint(in));
+		head->centre = tsdb_unzigzag(tsdb_read_varint(in));
 	if (in->failed)
 		return "integers are truncated";
-	if ((header & STREAM_RESERVED) != 0 || order == 3)
+	if ((header & STREAM_RESERVED) != 0 || head->order == 3)
 		return tsdb_fault_reserved;
 	if (n == 1)
 		return header == 0 ? NULL : "header of a single integer is not 0";
-	if (order == 2 && (n == 2 || (header & STREAM_CENTRE) == 0))
+	if (head->order == 2 && (n == 2 || (header & STREAM_CENTRE) == 0))
 		return "order 2 without a first difference";
-	if ((header & STREAM_DIVISOR) != 0 && divisor < 2)
+	if ((header & STREAM_DIVISOR) != 0 && head->divisor < 2)
 		return "divisor of integers is too small";
-	fault = tsdb_coder_read(in, load_end, coder, (uint64_t *) values + start, n - start, wanted > start ? wanted - start : 0);
+	return NULL;
+}
+
+/* The first value, and the residuals where their integers will be. */
+static const char *
+read_residuals(TsdbReader *in, const uint8_t *load_end, const StreamHead *head, int64_t *values, size_t n, size_t wanted)
+{
+	size_t		start = head->order == 2 ? 2 : 1;
+
+	values[0] = head->first;
+	if (n == 1)
+		return NULL;
+	return tsdb_coder_read(in, load_end, head->coder, (uint64_t *) values + start, n - start, wanted > start ? wanted - start : 0);
+}
+
+/* The integers number `from` up to wanted in place of the residuals. */
+static void
+restore_integers(const StreamHead *head, int64_t *values, size_t from, size_t wanted)
+{
+	size_t		start = head->order == 2 ? 2 : 1;
+
+	restore_any(values, wanted > start ? wanted : start, from, head->order, head->is_unsigned, head->divisor, head->centre);
+}
+
+const char *
+tsdb_stream_read(TsdbReader *in, const uint8_t *load_end, int64_t *values, size_t n, size_t from, size_t wanted, StreamInfo *info)
+{
+	StreamHead	head;
+	const char *fault = read_head(in, n, &head);
+
+	if (info != NULL)
+		*info = (StreamInfo){head.order, head.coder};
+	if (fault == NULL)
+		fault = read_residuals(in, load_end, &head, values, n, wanted);
+	if (fault == NULL && n > 1)
+		restore_integers(&head, values, from, wanted);
+	return fault;
+}
+
+/* Of order 1. */
+static inline void
+add_differences(int64_t *sums, const int64_t *residuals, size_t from, size_t wanted, const StreamHead *head, bool is_unsigned,
+				uint64_t divisor)
+{
+	uint64_t	step = (uint64_t) head->centre * divisor;
+
+	sums[from] = (int64_t) ((uint64_t) sums[from] + (uint64_t) head->first + from * step +
+							sum_residuals(residuals, 1, from + 1, is_unsigned) * divisor);
+	for (size_t i = from + 1; i < wanted; i++)
+		sums[i] = (int64_t) ((uint64_t) sums[i] + step + (uint64_t) residual((uint64_t) residuals[i], is_unsigned) * divisor);
+}
+
+const char *
+tsdb_stream_add_differences(TsdbReader *in, const uint8_t *load_end, int64_t *sums, int64_t *scratch, size_t n, size_t from,
+							size_t wanted)
+{
+	StreamHead	head;
+	const char *fault = read_head(in, n, &head);
+
+	if (fault == NULL)
+		fault = read_residuals(in, load_end, &head, scratch, n, wanted);
 	if (fault != NULL)
 		return fault;
-	restore_any(values, wanted > start ? wanted : start, order, (header & STREAM_UNSIGNED) != 0, divisor, centre);
+	if (head.order == 1 && head.divisor == 1 && !head.is_unsigned)
+		add_differences(sums, scratch, from, wanted, &head, false, 1);
+	else if (head.order == 1 && head.divisor == 1)
+		add_differences(sums, scratch, from, wanted, &head, true, 1);
+	else if (head.order == 1)
+		add_differences(sums, scratch, from, wanted, &head, head.is_unsigned, head.divisor);
+	else
+	{
+		if (n > 1)
+			restore_integers(&head, scratch, from, wanted);
+		sums[from] = (int64_t) ((uint64_t) sums[from] + (uint64_t) scratch[from]);
+		for (size_t i = from + 1; i < wanted; i++)
+			sums[i] = (int64_t) ((uint64_t) sums[i] + (uint64_t) scratch[i] - (uint64_t) scratch[i - 1]);
+	}
 	return NULL;
 }

@@ -36,9 +36,10 @@ struct TsdbChunkReader
 	int64_t    *more_integers;
 	double	   *doubles;
 	uint64_t   *present;
-	bool		times_ready;
+	unsigned	first_time;		/* of the timestamps that are made; before it are their deviations */
 	int			cached;			/* -1: none */
-	unsigned	n_cached;		/* integers of it, maybe only the first */
+	unsigned	first_cached;	/* integers of it, from this one on ... */
+	unsigned	n_cached;		/* ... up to this one, if it has more */
 	TsdbReader	behind_integers;	/* bytes of the column `cached` */
 };
 
@@ -106,7 +107,7 @@ read_deviations(TsdbChunkReader *reader, TsdbReader *in)
 {
 	if ((reader->flags & CHUNK_FLAG_REGULAR) != 0)
 		return NULL;
-	return tsdb_stream_read(in, reader->end, reader->times, reader->n_times, reader->n_times, NULL);
+	return tsdb_stream_read(in, reader->end, reader->times, reader->n_times, 0, reader->n_times, NULL);
 }
 
 static const char *
@@ -185,6 +186,7 @@ read_header(TsdbChunkReader *reader, TsdbReader *in)
 	if ((reader->flags & CHUNK_FLAG_BASE) != 0)
 		reader->t_min = tsdb_unzigzag(tsdb_read_varint(in));
 	reserve_scratch(reader);
+	reader->first_time = reader->n_times;
 	fault = read_deviations(reader, in);
 	if (fault == NULL)
 		fault = read_cuts(reader, in);
@@ -202,7 +204,6 @@ tsdb_chunk_open(TsdbChunkReader *reader, const void *data, size_t len, int64_t t
 	reader->data = data;
 	reader->end = in.end;
 	reader->t_min = t_min;
-	reader->times_ready = false;
 	reader->cached = -1;
 	fault = read_header(reader, &in);
 	if (fault == NULL)
@@ -244,46 +245,133 @@ tsdb_chunk_info(const TsdbChunkReader *reader)
 
 /* ---- timestamps ---- */
 
+/* In the highest bit: a < b.  Without a comparison, which baseline x86-64 has no vector instruction for. */
+static inline uint64_t
+less_bit(int64_t a, int64_t b)
+{
+	uint64_t	x = (uint64_t) a;
+	uint64_t	y = (uint64_t) b;
+
+	return (x & ~y) | (~(x ^ y) & (x - y));
+}
+
+static bool
+ascend(const int64_t *times, unsigned n)
+{
+	uint64_t	all = UINT64_MAX;
+
+	for (unsigned i = 1; i < n; i++)
+		all &= less_bit(times[i - 1], times[i]);
+	return all >> 63 != 0;
+}
+
+/* Those number `from` up to the first that is made already. */
 static const char *
-make_times(TsdbChunkReader *reader)
+make_times(TsdbChunkReader *reader, unsigned from)
 {
 	int64_t    *times = reader->times;
-	bool		regular = (reader->flags & CHUNK_FLAG_REGULAR) != 0;
+	unsigned	to = reader->first_time;
+	uint64_t	time = (uint64_t) reader->t_min + from * (uint64_t) reader->step;
 
-	if (!regular && times[0] != 0)
+	if ((reader->flags & CHUNK_FLAG_REGULAR) != 0)
+		memset(times + from, 0, (to - from) * sizeof(*times));
+	else if (from == 0 && times[0] != 0)
 		return "first timestamp deviates";
-	for (unsigned i = 0; i < reader->n_times; i++)
-	{
-		uint64_t	deviation = regular ? 0 : (uint64_t) times[i];
+	for (unsigned i = from; i < to; i++, time += (uint64_t) reader->step)
+		times[i] = (int64_t) (time + (uint64_t) times[i]);
+	reader->first_time = from;
+	/* a sum that wraps around does not ascend somewhere */
+	return ascend(times + from, (to < reader->n_times ? to + 1 : to) - from) ? NULL : "timestamps do not ascend";
+}
 
-		/* a sum that wraps around does not ascend somewhere */
-		times[i] = (int64_t) ((uint64_t) reader->t_min + i * (uint64_t) reader->step + deviation);
-		if (i > 0 && times[i] <= times[i - 1])
-			return "timestamps do not ascend";
-	}
-	return NULL;
+/* Makes those number `from` and later. */
+static TsdbStatus
+need_times(TsdbChunkReader *reader, unsigned from, TsdbError *error)
+{
+	const char *fault = NULL;
+
+	if (reader->n_times == 0)
+		fault = "not open";
+	else if (from < reader->first_time)
+		fault = make_times(reader, from);
+	if (fault == NULL)
+		return TSDB_OK;
+	reader->n_columns = 0;
+	reader->n_times = 0;
+	return corrupt(error, fault);
 }
 
 TsdbStatus
 tsdb_chunk_times(TsdbChunkReader *reader, const int64_t **times, TsdbError *error)
 {
-	if (!reader->times_ready)
-	{
-		const char *fault = reader->n_times == 0 ? "not open" : make_times(reader);
-
-		if (fault != NULL)
-		{
-			reader->n_columns = 0;
-			reader->n_times = 0;
-			return corrupt(error, fault);
-		}
-		reader->times_ready = true;
-	}
 	*times = reader->times;
+	return need_times(reader, 0, error);
+}
+
+/* First position in [low, high) whose time is not before t. */
+static unsigned
+find_time(const int64_t *times, unsigned low, unsigned high, int64_t t)
+{
+	while (low < high)
+	{
+		unsigned	middle = low + (high - low) / 2;
+
+		if (times[middle] < t)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Timestamps that are made at once, from the end of a chunk. */
+#define FIRST_BLOCK 64
+
+TsdbStatus
+tsdb_chunk_times_between(TsdbChunkReader *reader, int64_t t_first, int64_t t_last, const int64_t **times, size_t *first, size_t *n,
+						 TsdbError *error)
+{
+	unsigned	n_times = reader->n_times;
+	unsigned	from = n_times;
+
+	/* what is asked for is mostly all of it or its end */
+	do
+	{
+		unsigned	block = from < n_times ? n_times - from : FIRST_BLOCK;
+		TsdbStatus	status;
+
+		from = from > block ? from - block : 0;
+		status = need_times(reader, from, error);
+		if (status != TSDB_OK)
+			return status;
+	} while (from > 0 && reader->times[from] >= t_first);
+	*times = reader->times;
+	*first = find_time(reader->times, from, n_times, t_first);
+	*n = (t_last == INT64_MAX ? n_times : find_time(reader->times, from, n_times, t_last + 1));
+	*n -= *n < *first ? *n : *first;
 	return TSDB_OK;
 }
 
 /* ---- columns ---- */
+
+#define CACHE_LINE 64
+
+/* Columns of the numbers from first up to last - 1. */
+static void
+prefetch_columns(const TsdbChunkReader *reader, unsigned first, unsigned last)
+{
+	const uint8_t *end = reader->columns + reader->offsets[last];
+
+	for (const uint8_t *at = reader->columns + reader->offsets[first]; at < end; at += CACHE_LINE)
+		__builtin_prefetch(at);
+}
+
+void
+tsdb_chunk_prefetch(const TsdbChunkReader *reader, int column)
+{
+	if (column >= 0 && (unsigned) column < reader->n_columns)
+		prefetch_columns(reader, (unsigned) column, (unsigned) column + 1);
+}
 
 static inline void
 set_bits(uint64_t *words, unsigned from, unsigned n)
@@ -392,8 +480,47 @@ check_end(const ColumnView *view, unsigned wanted)
 		"column has the wrong length" : NULL;
 }
 
+/* Adds the differences of a column's own integers to those in reader->integers: what is behind an offset is one of them. */
 static const char *
-add_own_integers(TsdbChunkReader *reader, ColumnView *view, unsigned wanted)
+add_own_differences(TsdbChunkReader *reader, ColumnView *view, unsigned from, unsigned wanted)
+{
+	int64_t    *sum = reader->integers;
+	const char *fault;
+
+	if (tsdb_reader_left(&view->body) > 0 && view->body.cursor[0] == REFERENCE_EQUAL)
+	{
+		view->body.cursor++;
+		sum[from] = (int64_t) ((uint64_t) sum[from] + (uint64_t) tsdb_unzigzag(tsdb_read_varint(&view->body)));
+		return check_end(view, view->n);
+	}
+	fault = tsdb_stream_add_differences(&view->body, reader->end, sum, reader->more_integers, view->n, from, wanted);
+	return fault == NULL ? check_end(view, wanted) : fault;
+}
+
+/*
+ * Differences are added up as well as integers, and most streams hold differences.  So a chain that nothing is known
+ * of, the last count of a histogram say, is summed up along time but once.
+ */
+static const char *
+load_chain(TsdbChunkReader *reader, ColumnView *chain, unsigned depth, unsigned from, unsigned wanted)
+{
+	int64_t    *sum = reader->integers;
+	const char *fault;
+
+	memset(sum + from, 0, (wanted - from) * sizeof(*sum));
+	for (unsigned i = depth + 1; i-- > 0;)
+	{
+		fault = add_own_differences(reader, &chain[i], from, wanted);
+		if (fault != NULL)
+			return fault;
+	}
+	for (unsigned i = from + 1; i < wanted; i++)
+		sum[i] = (int64_t) ((uint64_t) sum[i] + (uint64_t) sum[i - 1]);
+	return NULL;
+}
+
+static const char *
+add_own_integers(TsdbChunkReader *reader, ColumnView *view, unsigned from, unsigned wanted)
 {
 	int64_t    *sum = reader->integers;
 
@@ -403,28 +530,37 @@ add_own_integers(TsdbChunkReader *reader, ColumnView *view, unsigned wanted)
 
 		view->body.cursor++;
 		offset = (uint64_t) tsdb_unzigzag(tsdb_read_varint(&view->body));
-		for (unsigned i = 0; i < wanted; i++)
+		for (unsigned i = from; i < wanted; i++)
 			sum[i] = (int64_t) ((uint64_t) sum[i] + offset);
 		wanted = view->n;
 	}
 	else
 	{
-		const char *fault = tsdb_stream_read(&view->body, reader->end, reader->more_integers, view->n, wanted, NULL);
+		const char *fault = tsdb_stream_read(&view->body, reader->end, reader->more_integers, view->n, from, wanted, NULL);
 
 		if (fault != NULL)
 			return fault;
-		for (unsigned i = 0; i < wanted; i++)
+		for (unsigned i = from; i < wanted; i++)
 			sum[i] = (int64_t) ((uint64_t) sum[i] + (uint64_t) reader->more_integers[i]);
 	}
 	return check_end(view, wanted);
 }
 
+/* Most references are to the column before, and no bytes before those of a chain are in the processor's cache. */
+#define LIKELY_CHAIN 8
+
+static bool
+is_cached(const TsdbChunkReader *reader, unsigned column, unsigned from, unsigned wanted)
+{
+	return reader->cached == (int) column && reader->first_cached <= from && reader->n_cached >= wanted;
+}
+
 /*
- * Fills reader->integers with the first of a column, from the end of its chain of references on.  All of
- * them when corrections are behind them, since only the end of the integers tells where these begin.
+ * Fills reader->integers with those of a column from number `from` up to wanted, from the end of its chain of references on.  All
+ * to the last one when corrections are behind them, since only the end of the integers tells where these begin.
  */
 static const char *
-load_integers(TsdbChunkReader *reader, unsigned column, const ColumnView *view, unsigned wanted)
+load_integers(TsdbChunkReader *reader, unsigned column, const ColumnView *view, unsigned from, unsigned wanted)
 {
 	ColumnView	chain[MAX_CHAIN + 1];
 	unsigned	depth = 0;
@@ -433,14 +569,16 @@ load_integers(TsdbChunkReader *reader, unsigned column, const ColumnView *view, 
 	const char *fault;
 
 	wanted = view->kind == KIND_CORRECTED ? view->n : wanted;
-	cached = reader->cached == (int) column && reader->n_cached >= wanted;
+	cached = is_cached(reader, column, from, wanted);
 	if (cached)
 		return NULL;
 	chain[0] = *view;
+	if (view->reference != 0)
+		prefetch_columns(reader, column > LIKELY_CHAIN ? column - LIKELY_CHAIN : 0, column);
 	while (!cached && chain[depth].reference != 0)
 	{
 		at -= chain[depth].reference;
-		cached = reader->cached == (int) at && reader->n_cached >= wanted;
+		cached = is_cached(reader, at, from, wanted);
 		if (++depth > MAX_CHAIN)
 			return "chain of references is too long";
 		/* its bits are of no use here: a column with gaps is no target */
@@ -451,23 +589,21 @@ load_integers(TsdbChunkReader *reader, unsigned column, const ColumnView *view, 
 			return fault;
 	}
 	reader->cached = -1;
-	if (!cached)
+	fault = NULL;
+	if (!cached && depth > 0)
+		fault = load_chain(reader, chain, depth, from, wanted);
+	else if (!cached)
 	{
-		ColumnView *last = &chain[depth];
-
-		fault = tsdb_stream_read(&last->body, reader->end, reader->integers, last->n, wanted, NULL);
+		fault = tsdb_stream_read(&chain[0].body, reader->end, reader->integers, view->n, from, wanted, NULL);
 		if (fault == NULL)
-			fault = check_end(last, wanted);
-		if (fault != NULL)
-			return fault;
+			fault = check_end(&chain[0], wanted);
 	}
-	while (depth-- > 0)
-	{
-		fault = add_own_integers(reader, &chain[depth], wanted);
-		if (fault != NULL)
-			return fault;
-	}
+	while (cached && fault == NULL && depth-- > 0)
+		fault = add_own_integers(reader, &chain[depth], from, wanted);
+	if (fault != NULL)
+		return fault;
 	reader->cached = (int) column;
+	reader->first_cached = from;
 	reader->n_cached = wanted;
 	reader->behind_integers = chain[0].body;
 	return NULL;
@@ -478,7 +614,7 @@ static const char *
 correct_values(TsdbChunkReader *reader, const ColumnView *view, unsigned from, unsigned n, double *values)
 {
 	TsdbReader	in = reader->behind_integers;
-	const char *fault = tsdb_stream_read(&in, reader->end, reader->more_integers, view->n, from + n, NULL);
+	const char *fault = tsdb_stream_read(&in, reader->end, reader->more_integers, view->n, from, from + n, NULL);
 
 	if (fault != NULL)
 		return fault;
@@ -522,7 +658,7 @@ load_values(TsdbChunkReader *reader, unsigned column, ColumnView *view, unsigned
 			fault = "column has the wrong length";
 		return fault;
 	}
-	fault = load_integers(reader, column, view, from + n);
+	fault = load_integers(reader, column, view, from, from + n);
 	if (fault != NULL)
 		return fault;
 	if (view->kind == KIND_BITS)
@@ -567,22 +703,6 @@ tsdb_chunk_read_column(TsdbChunkReader *reader, int column, double *values, uint
 	return TSDB_OK;
 }
 
-/* First position in [low, high) whose time is not before t. */
-static unsigned
-find_time(const int64_t *times, unsigned low, unsigned high, int64_t t)
-{
-	while (low < high)
-	{
-		unsigned	middle = low + (high - low) / 2;
-
-		if (times[middle] < t)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 static unsigned
 count_bits(const uint64_t *words, unsigned from, unsigned to)
 {
@@ -603,13 +723,13 @@ TsdbStatus
 tsdb_chunk_read_range(TsdbChunkReader *reader, int column, size_t from, size_t to,
 					  int64_t *t, double *v, size_t *n, TsdbError *error)
 {
-	const int64_t *times;
+	const int64_t *times = reader->times;
 	ColumnView	view;
 	const char *fault;
 	unsigned	low;
 	unsigned	high;
 	unsigned	taken = 0;
-	TsdbStatus	status = tsdb_chunk_times(reader, &times, error);
+	TsdbStatus	status = need_times(reader, (unsigned) from, error);
 
 	*n = 0;
 	if (status == TSDB_OK)
@@ -633,6 +753,8 @@ tsdb_chunk_read_range(TsdbChunkReader *reader, int column, size_t from, size_t t
 			if (tsdb_presence_get(reader->present, at))
 				t[taken++] = times[at];
 		low = count_bits(reader->present, view.first, low);
+		if (taken == 0)
+			return TSDB_OK;
 	}
 	fault = load_values(reader, (unsigned) column, &view, low, taken, v);
 	if (fault != NULL)
@@ -646,18 +768,18 @@ tsdb_chunk_read_samples(TsdbChunkReader *reader, int column, int64_t t_first, in
 						int64_t *t, double *v, size_t *n, TsdbError *error)
 {
 	const int64_t *times;
-	unsigned	from;
-	unsigned	to;
-	TsdbStatus	status = tsdb_chunk_times(reader, &times, error);
+	size_t		first;
+	size_t		wanted;
+	TsdbStatus	status = TSDB_OK;
 
 	*n = 0;
-	if (status != TSDB_OK || t_first > t_last)
-		return status;
-	from = find_time(times, 0, reader->n_times, t_first);
-	to = t_last == INT64_MAX ? reader->n_times : find_time(times, from, reader->n_times, t_last + 1);
-	status = tsdb_chunk_read_range(reader, column, from, to, t, v, n, error);
-	if (status == TSDB_OK && *n == to - from)
-		memcpy(t, times + from, *n * sizeof(*t));
+	if (t_first > t_last)
+		return tsdb_chunk_times(reader, &times, error);
+	status = tsdb_chunk_times_between(reader, t_first, t_last, &times, &first, &wanted, error);
+	if (status == TSDB_OK)
+		status = tsdb_chunk_read_range(reader, column, first, first + wanted, t, v, n, error);
+	if (status == TSDB_OK && *n == wanted)
+		memcpy(t, times + first, *n * sizeof(*t));
 	return status;
 }
 
@@ -692,7 +814,7 @@ tsdb_chunk_column_info(TsdbChunkReader *reader, int column, TsdbChunkColumnInfo 
 		return TSDB_OK;
 	if (view.reference != 0 && tsdb_reader_left(&view.body) > 0 && view.body.cursor[0] == REFERENCE_EQUAL)
 		return TSDB_OK;
-	fault = tsdb_stream_read(&view.body, reader->end, reader->more_integers, view.n, view.n, &stream);
+	fault = tsdb_stream_read(&view.body, reader->end, reader->more_integers, view.n, 0, view.n, &stream);
 	if (fault != NULL)
 		return corrupt_column(error, column, fault);
 	info->order = stream.order;
