@@ -35,7 +35,8 @@ enum
 	CHUNK_KEY_CLASS,
 	CHUNK_KEY_T_MIN,
 	CHUNK_KEY_COL,
-	CHUNK_KEY_N
+	CHUNK_KEY_N,
+	CHUNK_ENTRY_DT				/* no key column, but in the entry */
 };
 
 enum
@@ -64,9 +65,10 @@ typedef struct OpenChunk
 	const int64 *shared;		/* the wanted ones, in the arena */
 } OpenChunk;
 
+static bool fetch_reaching(PgtsdbScan *scan, int64 t_reach);
+static void prefetch_wanted(const TsdbChunkReader *reader, const PgtsdbChunkPlace *place, const PgtsdbGroup *group);
 static int	first_wanted(const PgtsdbGroup *group, int col);
 static void decode_column(PgtsdbDecoder *decoder, OpenChunk *chunk, PgtsdbColumn *column);
-static size_t first_at_or_after(const int64 *times, size_t n, int64 t);
 static void add_run(PgtsdbDecoder *decoder, PgtsdbColumn *column, TsdbRun run);
 static void read_samples(PgtsdbDecoder *decoder, const PgtsdbScan *scan, PgtsdbGroup *group, PgtsdbPendingRow *pending);
 static const uint16 *picked_columns(PgtsdbDecoder *decoder, PgtsdbGroup *group);
@@ -103,7 +105,7 @@ pgtsdb_chunk_scan_start(PgtsdbScan *scan, const TsdbLeaf *leaf, const PgtsdbGrou
 }
 
 bool
-pgtsdb_chunk_scan_next(PgtsdbScan *scan, const PgtsdbGroup *group)
+pgtsdb_chunk_scan_next(PgtsdbScan *scan, const PgtsdbGroup *group, int64 t_reach)
 {
 	while (pgtsdb_scan_next_entry(scan))
 	{
@@ -111,10 +113,32 @@ pgtsdb_chunk_scan_next(PgtsdbScan *scan, const PgtsdbGroup *group)
 		int			n = DatumGetInt16(pgtsdb_scan_entry(scan, CHUNK_KEY_N));
 		int			wanted = first_wanted(group, col);
 
-		if (wanted < group->n_columns && group->columns[wanted].col < col + n && pgtsdb_scan_fetch(scan))
+		if (wanted < group->n_columns && group->columns[wanted].col < col + n && fetch_reaching(scan, t_reach))
 			return true;
 	}
 	return false;
+}
+
+bool
+pgtsdb_chunk_scan_next_of_any(PgtsdbScan *scan, int64 t_reach)
+{
+	while (pgtsdb_scan_next_entry(scan))
+		if (fetch_reaching(scan, t_reach))
+			return true;
+	return false;
+}
+
+/* The row of the entry, if it ends at t_reach or later.  An index that was made before entries had dt does without. */
+static bool
+fetch_reaching(PgtsdbScan *scan, int64 t_reach)
+{
+	Form_pg_index form = scan->index->rd_index;
+	bool		has_dt = form->indnatts >= CHUNK_ENTRY_DT && form->indkey.values[CHUNK_ENTRY_DT - 1] == PGTSDB_CHUNKS_DT;
+
+	if (has_dt && DatumGetInt64(pgtsdb_scan_entry(scan, CHUNK_KEY_T_MIN)) +
+		DatumGetInt32(pgtsdb_scan_entry(scan, CHUNK_ENTRY_DT)) < t_reach)
+		return false;
+	return pgtsdb_scan_fetch(scan) && (has_dt || pgtsdb_chunk_place(scan).t_max >= t_reach);
 }
 
 PgtsdbChunkPlace
@@ -133,28 +157,40 @@ pgtsdb_chunk_place(const PgtsdbScan *scan)
 }
 
 void
-pgtsdb_chunk_open(TsdbChunkReader *reader, const uint8 *data, size_t len, const PgtsdbChunkPlace *place, const int64 **times)
+pgtsdb_chunk_open(TsdbChunkReader *reader, const uint8 *data, size_t len, const PgtsdbChunkPlace *place, const PgtsdbGroup *group)
 {
-	size_t		n;
 	TsdbError	error;
 
-	if (tsdb_chunk_open(reader, data, len, place->t_min, &error) != TSDB_OK ||
-		tsdb_chunk_times(reader, times, &error) != TSDB_OK)
+	if (tsdb_chunk_open(reader, data, len, place->t_min, &error) != TSDB_OK)
 		pgtsdb_raise_corrupt_chunk(place, &error);
-	n = tsdb_chunk_n_times(reader);
-	if (n > 0 && ((*times)[0] < place->t_min || (*times)[n - 1] > place->t_max))
+	if (group != NULL)
+		prefetch_wanted(reader, place, group);
+}
+
+/* A few columns of a row in a shared buffer: the memory answers while the timestamps are made. */
+static void
+prefetch_wanted(const TsdbChunkReader *reader, const PgtsdbChunkPlace *place, const PgtsdbGroup *group)
+{
+	int			end = place->col + tsdb_chunk_n_columns(reader);
+
+	for (int i = first_wanted(group, place->col); i < group->n_columns && group->columns[i].col < end; i++)
+		tsdb_chunk_prefetch(reader, group->columns[i].col - place->col);
+}
+
+const int64 *
+pgtsdb_chunk_wanted(const PgtsdbDecoder *decoder, TsdbChunkReader *reader, const PgtsdbChunkPlace *place, size_t *first, size_t *n)
+{
+	const int64 *times;
+	TsdbError	error;
+
+	if (tsdb_chunk_times_between(reader, decoder->t_lo, decoder->t_hi, &times, first, n, &error) != TSDB_OK)
+		pgtsdb_raise_corrupt_chunk(place, &error);
+	if (*n > 0 && (times[*first] < place->t_min || times[*first + *n - 1] > place->t_max))
 	{
 		tsdb_fail(&error, TSDB_ERR_CORRUPT, "its timestamps lie outside of what its row says");
 		pgtsdb_raise_corrupt_chunk(place, &error);
 	}
-}
-
-void
-pgtsdb_chunk_wanted(const PgtsdbDecoder *decoder, const int64 *times, size_t n_times, size_t *first, size_t *n)
-{
-	*first = first_at_or_after(times, n_times, decoder->t_lo);
-	*n = decoder->t_hi == PG_INT64_MAX ? n_times : first_at_or_after(times, n_times, decoder->t_hi + 1);
-	*n -= Min(*first, *n);
+	return times;
 }
 
 void
@@ -175,9 +211,9 @@ pgtsdb_decode_chunk(PgtsdbDecoder *decoder, const PgtsdbScan *scan, PgtsdbGroup 
 	}
 
 	data = pgtsdb_datum_chunk(pgtsdb_scan_value(scan, PGTSDB_CHUNKS_DATA), &len);
-	pgtsdb_chunk_open(decoder->reader, data, len, &place, &chunk.times);
+	pgtsdb_chunk_open(decoder->reader, data, len, &place, group);
 	chunk.n_columns = tsdb_chunk_n_columns(decoder->reader);
-	pgtsdb_chunk_wanted(decoder, chunk.times, tsdb_chunk_n_times(decoder->reader), &chunk.first, &chunk.n);
+	chunk.times = pgtsdb_chunk_wanted(decoder, decoder->reader, &place, &chunk.first, &chunk.n);
 	for (int i = first_wanted(group, place.col);
 		 chunk.n > 0 && i < group->n_columns && group->columns[i].col < place.col + chunk.n_columns; i++)
 		decode_column(decoder, &chunk, &group->columns[i]);
@@ -227,24 +263,6 @@ decode_column(PgtsdbDecoder *decoder, OpenChunk *chunk, PgtsdbColumn *column)
 	}
 	add_run(decoder, column, run);
 	column->n_chunk_runs = column->n_runs;
-}
-
-static size_t
-first_at_or_after(const int64 *times, size_t n, int64 t)
-{
-	size_t		low = 0;
-	size_t		high = n;
-
-	while (low < high)
-	{
-		size_t		middle = low + (high - low) / 2;
-
-		if (times[middle] < t)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
 }
 
 /* ---- head ---- */

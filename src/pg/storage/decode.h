@@ -65,8 +65,13 @@ extern bool pgtsdb_chunk_scan_open(PgtsdbScan *scan, const TsdbLeaf *leaf, Snaps
 /* Rows of the group with t_from <= t_min <= t_to. */
 extern void pgtsdb_chunk_scan_start(PgtsdbScan *scan, const TsdbLeaf *leaf, const PgtsdbGroup *group,
 									int64 t_from, int64 t_to);
-/* The next visible row that has one of the wanted columns; others are passed over in the index. */
-extern bool pgtsdb_chunk_scan_next(PgtsdbScan *scan, const PgtsdbGroup *group);
+/*
+ * The next visible row that has one of the wanted columns and ends at t_reach or later.  The others are passed over in the
+ * index.
+ */
+extern bool pgtsdb_chunk_scan_next(PgtsdbScan *scan, const PgtsdbGroup *group, int64 t_reach);
+/* The same, whichever columns it has. */
+extern bool pgtsdb_chunk_scan_next_of_any(PgtsdbScan *scan, int64 t_reach);
 
 /* What a row of chunks says of its chunk. */
 typedef struct PgtsdbChunkPlace
@@ -81,11 +86,18 @@ typedef struct PgtsdbChunkPlace
 
 /* Of the row in the slot. */
 extern PgtsdbChunkPlace pgtsdb_chunk_place(const PgtsdbScan *scan);
-/* Opens the chunk for reading; raises ERRCODE_DATA_CORRUPTED where it does not decode, or belies its row. */
+/*
+ * Opens the chunk for reading; raises ERRCODE_DATA_CORRUPTED where it does not decode.  The group tells which columns will be
+ * read at once; NULL: nothing is known of that.
+ */
 extern void pgtsdb_chunk_open(struct TsdbChunkReader *reader, const uint8 *data, size_t len, const PgtsdbChunkPlace *place,
-							  const int64 **times);
-/* Which of the timestamps the decoder wants: n of them, from number `first` on. */
-extern void pgtsdb_chunk_wanted(const PgtsdbDecoder *decoder, const int64 *times, size_t n_times, size_t *first, size_t *n);
+							  const PgtsdbGroup *group);
+/*
+ * The timestamps of an open chunk that the decoder wants: n of them, from number `first` on.  Raises ERRCODE_DATA_CORRUPTED
+ * where they belie their row.
+ */
+extern const int64 *pgtsdb_chunk_wanted(const PgtsdbDecoder *decoder, struct TsdbChunkReader *reader, const PgtsdbChunkPlace *place,
+										size_t *first, size_t *n);
 pg_noreturn extern void pgtsdb_raise_corrupt_chunk(const PgtsdbChunkPlace *place, const TsdbError *error);
 
 /* Adds the wanted samples of the row in the slot. Raises ERRCODE_DATA_CORRUPTED for bytes that do not decode. */

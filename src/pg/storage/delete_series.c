@@ -306,8 +306,7 @@ first_chunk(const Deletion *deletion, const PgtsdbGroup *group, int64 from, int6
 	{
 		const TsdbLeaf *leaf = lfirst(cell);
 		PgtsdbScan	scan;
-
-		bool		found = false;
+		bool		found;
 
 		/* leaves of several classes lie side by side */
 		if (any && leaf->t_lo > *t)
@@ -315,13 +314,12 @@ first_chunk(const Deletion *deletion, const PgtsdbGroup *group, int64 from, int6
 		if (!pgtsdb_chunk_scan_open(&scan, leaf, GetActiveSnapshot(), AccessShareLock))
 			continue;
 		pgtsdb_chunk_scan_start(&scan, leaf, group, pgtsdb_chunks_from(t_from), deletion->t_hi);
-		while (!found && pgtsdb_chunk_scan_next(&scan, group))
+		found = pgtsdb_chunk_scan_next(&scan, group, t_from);
+		if (found)
 		{
-			PgtsdbChunkPlace place = pgtsdb_chunk_place(&scan);
+			int64		t_min = pgtsdb_chunk_place(&scan).t_min;
 
-			found = place.t_max >= t_from;
-			if (found)
-				*t = any ? Min(*t, Max(place.t_min, t_from)) : Max(place.t_min, t_from);
+			*t = any ? Min(*t, Max(t_min, t_from)) : Max(t_min, t_from);
 		}
 		any |= found;
 		pgtsdb_scan_close(&scan);

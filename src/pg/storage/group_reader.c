@@ -82,7 +82,7 @@ struct PgtsdbGroupReader
 
 static void open_leaves(PgtsdbGroupReader *reader, int32 part, Snapshot snapshot);
 static void fetch_rows(PgtsdbGroupReader *reader);
-static void fetch_chunks(PgtsdbGroupReader *reader);
+static void fetch_chunks(PgtsdbGroupReader *reader, int leaf);
 static void fetch_head(PgtsdbGroupReader *reader);
 static void fetch_newest_head(PgtsdbGroupReader *reader);
 static void open_chunk(PgtsdbGroupReader *reader, const PgtsdbScan *scan);
@@ -183,32 +183,28 @@ fetch_rows(PgtsdbGroupReader *reader)
 		fetch_newest_head(reader);
 	else if (reader->has_head)
 		fetch_head(reader);
-	fetch_chunks(reader);
+	for (int i = 0; i < reader->n_leaves; i++)
+		fetch_chunks(reader, i);
 	if (reader->has_head)
 		pgtsdb_finish_head(&reader->decoder, reader->group);
 }
 
+/* Of one leaf. */
 static void
-fetch_chunks(PgtsdbGroupReader *reader)
+fetch_chunks(PgtsdbGroupReader *reader, int leaf)
 {
 	PgtsdbDecoder *decoder = &reader->decoder;
 	PgtsdbGroup *group = reader->group;
+	PgtsdbScan *scan = &reader->leaves[leaf];
 
-	for (int i = 0; i < reader->n_leaves; i++)
+	pgtsdb_chunk_scan_start(scan, &reader->bounds[leaf], group, pgtsdb_chunks_from(decoder->t_lo), decoder->t_hi);
+	while (pgtsdb_chunk_scan_next(scan, group, Max(decoder->t_lo, reader->enough)))
 	{
-		PgtsdbScan *scan = &reader->leaves[i];
-
-		pgtsdb_chunk_scan_start(scan, &reader->bounds[i], group, pgtsdb_chunks_from(decoder->t_lo), decoder->t_hi);
-		while (pgtsdb_chunk_scan_next(scan, group))
-		{
-			if (pgtsdb_chunk_place(scan).t_max < reader->enough)
-				continue;
-			if (reader->by_rows)
-				pgtsdb_decode_chunk(decoder, scan, group);
-			else
-				open_chunk(reader, scan);
-			reader->stats->chunks++;
-		}
+		if (reader->by_rows)
+			pgtsdb_decode_chunk(decoder, scan, group);
+		else
+			open_chunk(reader, scan);
+		reader->stats->chunks++;
 	}
 }
 
@@ -264,9 +260,9 @@ open_chunk(PgtsdbGroupReader *reader, const PgtsdbScan *scan)
 	open->place = place;
 	data = pgtsdb_datum_chunk(pgtsdb_scan_value(scan, PGTSDB_CHUNKS_DATA), &len);
 	data = memcpy(tsdb_alloc(reader->rows, len), data, len);
-	pgtsdb_chunk_open(open->chunk, data, len, &open->place, &open->times);
+	pgtsdb_chunk_open(open->chunk, data, len, &open->place, NULL);
 	open->n_columns = tsdb_chunk_n_columns(open->chunk);
-	pgtsdb_chunk_wanted(&reader->decoder, open->times, tsdb_chunk_n_times(open->chunk), &open->first, &open->n);
+	open->times = pgtsdb_chunk_wanted(&reader->decoder, open->chunk, &open->place, &open->first, &open->n);
 	if (open->n == 0)
 		reader->n_chunks--;
 }

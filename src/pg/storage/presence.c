@@ -206,7 +206,8 @@ search_source(PgtsdbPresence *presence, Known *known, int16 col)
 		pgtsdb_head_scan_start(scan, &group, known->from, presence->t_hi);
 	else if (scan->heap != NULL)
 		pgtsdb_chunk_scan_start(scan, &presence->leaves[known->source - 1], &group, known->from, presence->t_hi);
-	while (scan->heap != NULL && !is_known(known, col) && pgtsdb_scan_next(scan))
+	while (scan->heap != NULL && !is_known(known, col) &&
+		   (in_head ? pgtsdb_scan_next(scan) : pgtsdb_chunk_scan_next_of_any(scan, presence->t_lo)))
 	{
 		if (in_head)
 			note_head_row(presence, known, scan);

@@ -263,10 +263,8 @@ take_chunks(Job *job, int64 t_min, int64 t_max)
 		if (!pgtsdb_chunk_scan_open(&scan, leaf, job->snapshot, RowExclusiveLock))
 			continue;
 		pgtsdb_chunk_scan_start(&scan, leaf, &job->chunks, pgtsdb_chunks_from(t_min), t_max);
-		while (pgtsdb_chunk_scan_next(&scan, &job->chunks))
+		while (pgtsdb_chunk_scan_next(&scan, &job->chunks, t_min))
 		{
-			if (pgtsdb_chunk_place(&scan).t_max < t_min)
-				continue;
 			pgtsdb_decode_chunk(&job->decoder, &scan, &job->chunks);
 			take(job, &scan);
 		}
@@ -292,12 +290,10 @@ widen_over_chunks(Job *job, int64 *t_min, int64 *t_max)
 		if (!pgtsdb_chunk_scan_open(&scan, leaf, job->snapshot, RowExclusiveLock))
 			continue;
 		pgtsdb_chunk_scan_start(&scan, leaf, &job->chunks, pgtsdb_chunks_from(from), to);
-		while (pgtsdb_chunk_scan_next(&scan, &job->chunks))
+		while (pgtsdb_chunk_scan_next(&scan, &job->chunks, from))
 		{
 			PgtsdbChunkPlace place = pgtsdb_chunk_place(&scan);
 
-			if (place.t_max < from)
-				continue;
 			*t_min = Min(*t_min, place.t_min);
 			*t_max = Max(*t_max, place.t_max);
 		}

@@ -215,7 +215,6 @@ static void
 measure_row(Measurement *measurement, const PgtsdbScan *scan)
 {
 	PgtsdbChunkPlace place = pgtsdb_chunk_place(scan);
-	const int64 *times;
 	const uint8_t *data;
 	size_t		len;
 	size_t		own = 0;		/* bytes that belong to one column */
@@ -223,7 +222,7 @@ measure_row(Measurement *measurement, const PgtsdbScan *scan)
 	double		share;
 
 	data = pgtsdb_datum_chunk(pgtsdb_scan_value(scan, PGTSDB_CHUNKS_DATA), &len);
-	pgtsdb_chunk_open(measurement->reader, data, len, &place, &times);
+	pgtsdb_chunk_open(measurement->reader, data, len, &place, NULL);
 	n_columns = tsdb_chunk_n_columns(measurement->reader);
 	for (int pass = 0; pass <= 1; pass++)
 	{
