@@ -21,6 +21,7 @@
 #include "core/chunk/chunk.h"
 #include "pg/errors.h"
 #include "pg/storage/group_reader.h"
+#include "pg/storage/groups_ahead.h"
 #include "pg/storage/relations.h"
 #include "pg/storage/schema.h"
 #include "pg/types/types.h"
@@ -61,8 +62,10 @@ struct PgtsdbGroupReader
 	/* Scans */
 	PgtsdbScan *leaves;			/* of chunks, in order of time */
 	TsdbLeaf   *bounds;			/* of each */
+	PgtsdbGroupsAhead *ahead;	/* of each */
 	int			n_leaves;
 	PgtsdbScan	head;
+	PgtsdbGroupsAhead ahead_in_head;
 	bool		has_head;
 
 	/* The group at hand */
@@ -82,7 +85,7 @@ struct PgtsdbGroupReader
 
 static void open_leaves(PgtsdbGroupReader *reader, int32 part, Snapshot snapshot);
 static void fetch_rows(PgtsdbGroupReader *reader);
-static void fetch_chunks(PgtsdbGroupReader *reader, int leaf);
+static bool fetch_chunks(PgtsdbGroupReader *reader, int leaf);
 static void fetch_head(PgtsdbGroupReader *reader);
 static void fetch_newest_head(PgtsdbGroupReader *reader);
 static void open_chunk(PgtsdbGroupReader *reader, const PgtsdbScan *scan);
@@ -127,6 +130,7 @@ open_leaves(PgtsdbGroupReader *reader, int32 part, Snapshot snapshot)
 				 errmsg("part %d is not on this node", part)));
 	reader->leaves = palloc(list_length(leaves) * sizeof(PgtsdbScan));
 	reader->bounds = palloc(list_length(leaves) * sizeof(TsdbLeaf));
+	reader->ahead = palloc0(list_length(leaves) * sizeof(PgtsdbGroupsAhead));
 	foreach(cell, leaves)
 	{
 		const TsdbLeaf *leaf = lfirst(cell);
@@ -179,23 +183,30 @@ static void
 fetch_rows(PgtsdbGroupReader *reader)
 {
 	reader->enough = PG_INT64_MIN;
-	if (reader->has_head && reader->decoder.backwards)
-		fetch_newest_head(reader);
-	else if (reader->has_head)
-		fetch_head(reader);
+	if (reader->has_head && pgtsdb_may_have_group(&reader->ahead_in_head, reader->group->group_id))
+	{
+		if (reader->decoder.backwards)
+			fetch_newest_head(reader);
+		else
+			fetch_head(reader);
+		if (reader->group->n_rows == 0)
+			pgtsdb_look_ahead(&reader->ahead_in_head, &reader->head, reader->group->part, reader->group->group_id);
+	}
 	for (int i = 0; i < reader->n_leaves; i++)
-		fetch_chunks(reader, i);
+		if (pgtsdb_may_have_group(&reader->ahead[i], reader->group->group_id) && !fetch_chunks(reader, i))
+			pgtsdb_look_ahead(&reader->ahead[i], &reader->leaves[i], reader->group->part, reader->group->group_id);
 	if (reader->has_head)
 		pgtsdb_finish_head(&reader->decoder, reader->group);
 }
 
-/* Of one leaf. */
-static void
+/* Of one leaf; false where there are none. */
+static bool
 fetch_chunks(PgtsdbGroupReader *reader, int leaf)
 {
 	PgtsdbDecoder *decoder = &reader->decoder;
 	PgtsdbGroup *group = reader->group;
 	PgtsdbScan *scan = &reader->leaves[leaf];
+	uint64		before = reader->stats->chunks;
 
 	pgtsdb_chunk_scan_start(scan, &reader->bounds[leaf], group, pgtsdb_chunks_from(decoder->t_lo), decoder->t_hi);
 	while (pgtsdb_chunk_scan_next(scan, group, Max(decoder->t_lo, reader->enough)))
@@ -206,6 +217,7 @@ fetch_chunks(PgtsdbGroupReader *reader, int leaf)
 			open_chunk(reader, scan);
 		reader->stats->chunks++;
 	}
+	return reader->stats->chunks > before;
 }
 
 static void
