@@ -43,16 +43,32 @@ count_digits(uint64_t number)
 	return n + (number >= 10) + (number >= 100) + (number >= 1000);
 }
 
+static const char pairs[] =
+	"00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748"
+	"4950515253545556575859606162636465666768697071727374757677787980818283848586878889909192939495969798"
+	"99";
+
+/* In halves, which do not wait for each other. */
+static void
+put_eight_digits(char *out, uint32_t number)
+{
+	uint32_t	high = number / 10000;
+	uint32_t	low = number % 10000;
+
+	memcpy(out, pairs + 2 * (high / 100), 2);
+	memcpy(out + 2, pairs + 2 * (high % 100), 2);
+	memcpy(out + 4, pairs + 2 * (low / 100), 2);
+	memcpy(out + 6, pairs + 2 * (low % 100), 2);
+}
+
 size_t
 tsdb_format_u64(char *out, uint64_t number)
 {
-	static const char pairs[] =
-		"00010203040506070809101112131415161718192021222324252627282930313233343536373839404142434445464748"
-		"4950515253545556575859606162636465666768697071727374757677787980818283848586878889909192939495969798"
-		"99";
 	int			n = count_digits(number);
 	char	   *p = out + n;
 
+	for (; number >= 100000000; number /= 100000000)
+		put_eight_digits(p -= 8, (uint32_t) (number % 100000000));
 	for (; number >= 100; number /= 100)
 		memcpy(p -= 2, pairs + 2 * (number % 100), 2);
 	if (number >= 10)
@@ -74,28 +90,23 @@ set_digits(Decimal *decimal, uint64_t number, int scale)
 
 /*
  * A decimal of up to 15 digits is the only one of that length that reads back to its double, so what turns out
- * to be one need not be looked for.  Most values of metrics are.
+ * to be one need not be looked for.  Most values of metrics are.  One with fewer digits behind the point has zeros there.
  */
 static bool
 shortest_by_rounding(double value, Decimal *decimal)
 {
-	static const double powers[] = {1e3, 1e6, 1e9};
+	int			places = value < 1e6 ? 9 : value < 1e9 ? 6 : 3;
+	double		power = places == 9 ? 1e9 : places == 6 ? 1e6 : 1e3;
+	double		scaled = value * power;
+	uint64_t	number;
 
-	for (size_t i = 0; i < TSDB_COUNT(powers); i++)
-	{
-		double		scaled = value * powers[i];
-		uint64_t	number;
-
-		if (!(scaled < 1e15))
-			return false;
-		number = (uint64_t) (scaled + 0.5);
-		if (number > 0 && (double) number / powers[i] == value)
-		{
-			set_digits(decimal, number, -3 * (int) (i + 1));
-			return true;
-		}
-	}
-	return false;
+	if (!(scaled < 1e15))
+		return false;
+	number = (uint64_t) (scaled + 0.5);
+	if (number == 0 || (double) number / power != value)
+		return false;
+	set_digits(decimal, number, -places);
+	return true;
 }
 
 #ifdef __SIZEOF_INT128__
@@ -114,17 +125,16 @@ scale_to_17_digits(uint64_t bits)
 static Wide
 power_of_ten(int k)
 {
-	Wide		power = 1;
+	static const uint64_t powers[] = {
+		UINT64_C(1), UINT64_C(10), UINT64_C(100), UINT64_C(1000), UINT64_C(10000), UINT64_C(100000), UINT64_C(1000000),
+		UINT64_C(10000000), UINT64_C(100000000), UINT64_C(1000000000), UINT64_C(10000000000), UINT64_C(100000000000),
+		UINT64_C(1000000000000), UINT64_C(10000000000000), UINT64_C(100000000000000), UINT64_C(1000000000000000),
+		UINT64_C(10000000000000000), UINT64_C(100000000000000000), UINT64_C(1000000000000000000),
+		UINT64_C(10000000000000000000)
+	};
+	int			most = (int) TSDB_COUNT(powers) - 1;
 
-	for (int i = k; i > 19; i--)
-		power *= 10;
-	for (uint64_t factor = 10, rest = k < 19 ? (uint64_t) k : 19; rest > 0; rest >>= 1)
-	{
-		if (rest & 1)
-			power *= factor;
-		factor *= factor;
-	}
-	return power;
+	return k <= most ? powers[k] : (Wide) powers[most] * powers[k - most];
 }
 
 /* The roundest number in [low, high], nearest to mid / 2^shift; its trailing zeros go into *zeros. */
@@ -132,11 +142,14 @@ static uint64_t
 roundest(uint64_t low, uint64_t high, Wide mid, int shift, int *zeros)
 {
 	uint64_t	unit = 1;
-	uint64_t	below;
+	uint64_t	below = (uint64_t) (mid >> shift);
 
-	for (*zeros = 0; high / (10 * unit) * (10 * unit) >= low; (*zeros)++)
+	/* division by a constant is none */
+	*zeros = 0;
+	for (uint64_t units = high / 10; units * (10 * unit) >= low; units /= 10, (*zeros)++)
 		unit *= 10;
-	below = (uint64_t) (mid >> shift) / unit * unit;
+	if (unit > 1)
+		below = below / unit * unit;
 	if (below < low)
 		return (below + unit) / unit;
 	if (below + unit <= high)
@@ -279,8 +292,10 @@ format_plain(char *out, const Decimal *decimal)
 	char	   *p = out;
 	int			before = decimal->exponent > 0 ? decimal->exponent : 0;
 
-	for (int i = 0; i < before; i++)
-		*p++ = i < decimal->n ? decimal->digits[i] : '0';
+	memcpy(p, decimal->digits, (size_t) (before < decimal->n ? before : decimal->n));
+	for (int i = decimal->n; i < before; i++)
+		p[i] = '0';
+	p += before;
 	if (before == 0)
 		*p++ = '0';
 	if (decimal->n > before)
@@ -288,8 +303,8 @@ format_plain(char *out, const Decimal *decimal)
 		*p++ = '.';
 		for (int i = decimal->exponent; i < 0; i++)
 			*p++ = '0';
-		for (int i = before; i < decimal->n; i++)
-			*p++ = decimal->digits[i];
+		memcpy(p, decimal->digits + before, (size_t) (decimal->n - before));
+		p += decimal->n - before;
 	}
 	*p = '\0';
 	return (size_t) (p - out);

@@ -108,23 +108,6 @@ tsdb_json_html_string(TsdbBuffer *buffer, TsdbStr text)
 	append_string(buffer, text, true);
 }
 
-/* Decimal digits of a number, at least `width` of them; returns the end. */
-static char *
-put_digits(char *out, uint64_t number, int width)
-{
-	char		reversed[20];
-	int			n = 0;
-
-	while (number > 0 || n < width)
-	{
-		reversed[n++] = (char) ('0' + number % 10);
-		number /= 10;
-	}
-	while (n > 0)
-		*out++ = reversed[--n];
-	return out;
-}
-
 void
 tsdb_json_timestamp(TsdbBuffer *buffer, int64_t milliseconds)
 {
@@ -134,11 +117,13 @@ tsdb_json_timestamp(TsdbBuffer *buffer, int64_t milliseconds)
 
 	if (milliseconds < 0)
 		*end++ = '-';
-	end = put_digits(end, magnitude / 1000, 1);
+	end += tsdb_format_u64(end, magnitude / 1000);
 	if (magnitude % 1000 != 0)
 	{
-		*end++ = '.';
-		end = put_digits(end, magnitude % 1000, 3);
+		/* with the zeros in front, which a larger number has behind its first digit */
+		tsdb_format_u64(end, 1000 + magnitude % 1000);
+		*end = '.';
+		end += 4;
 	}
 	tsdb_buffer_append(buffer, text, (size_t) (end - text));
 }
