@@ -616,6 +616,58 @@ START_TEST(sliding_windows_equal_windows_looked_up_anew)
 }
 END_TEST
 
+/* Values of all magnitudes, and in some rounds what makes a sum overflow or is none. */
+static double
+random_summand(unsigned int *seed, int kind)
+{
+	static const double odd[] = {INFINITY, -INFINITY, NAN, 1.7e308, -1.7e308, -0.0};
+	double		value = ldexp(rand_r(seed) - RAND_MAX / 2.0, rand_r(seed) % 80 - 40);
+
+	if (kind == 0 || rand_r(seed) % 40 > 0)
+		return kind == 3 ? -0.0 : value;
+	return odd[rand_r(seed) % TSDB_COUNT(odd)];
+}
+
+/* A query at one time has one window; a range has several, which are summed side by side where they are long. */
+START_TEST(sums_do_not_depend_on_other_windows)
+{
+	static const char *const queries[] = {"sum_over_time(m[20s])", "avg_over_time(m[20s])", "sum_over_time(m[700ms])"};
+	unsigned int seed = 20260105;
+
+	for (int round = 0; round < 120; round++)
+	{
+		const char *query = queries[round % TSDB_COUNT(queries)];
+		Bench		bench;
+		int64_t		times[61];
+		double		values[61];
+		size_t		n;
+		int64_t		t = 0;
+
+		bench_open(&bench);
+		for (int i = 0; i < 150; i++)
+		{
+			t += 1 + rand_r(&seed) % (rand_r(&seed) % 20 == 0 ? 30000 : 1000);
+			add(&bench, t, random_summand(&seed, round % 4), "m", NULL);
+		}
+		at(&bench, 1, 1 + 1500 * (rand_r(&seed) % 60), 1500);
+		ck_assert_int_eq(run(&bench, query), TSDB_OK);
+		n = only_series(&bench)->n;
+		for (size_t i = 0; i < n; i++)
+		{
+			times[i] = only_series(&bench)->t[i];
+			values[i] = only_series(&bench)->v[i];
+		}
+		for (size_t i = 0; i < n; i++)
+		{
+			at(&bench, times[i], times[i], 0);
+			ck_assert_int_eq(run(&bench, query), TSDB_OK);
+			ck_assert_uint_eq(tsdb_double_bits(only_series(&bench)->v[0]), tsdb_double_bits(values[i]));
+		}
+		bench_close(&bench);
+	}
+}
+END_TEST
+
 /* rate() adds the falls of a counter in an order of its own; it must be that of a walk over all samples. */
 START_TEST(increase_equals_a_walk_over_the_samples)
 {
@@ -644,6 +696,58 @@ START_TEST(increase_equals_a_walk_over_the_samples)
 				walked += v[i - 1];
 		if (walked > 0 && 59 * (v[1] / walked) >= 1)
 			ck_assert_double_eq(bench.result->series[0].v[0], walked * ((59.0 + 1) / 59));
+		bench_close(&bench);
+	}
+}
+END_TEST
+
+/* What the times say of a rate is found out once for all series that have them; a subquery's rows without gaps do. */
+START_TEST(rates_do_not_depend_on_other_series)
+{
+	static const char *const functions[] = {"rate", "increase", "delta"};
+	static const char *const names[] = {"0", "1", "2", "3", "4"};
+	unsigned int seed = 20260106;
+
+	for (int round = 0; round < 30; round++)
+	{
+		const char *function = functions[round % 3];
+		int			range = 2 + rand_r(&seed) % 20;
+		Bench		bench;
+		char		query[64];
+		double		values[5][20];
+		size_t		n_compared = 0;
+
+		bench_open(&bench);
+		for (size_t k = 0; k < 5; k++)
+		{
+			double		v = rand_r(&seed) % 3;
+
+			for (int i = 0; i <= 120; i++)
+			{
+				v = rand_r(&seed) % (k == 0 ? 10 : 60) == 0 ? 0 : v + 0.1 * (rand_r(&seed) % 9);
+				add(&bench, i * 1000, v + (k == 4 ? 1e6 : 0), "m", "n", names[k], NULL);
+			}
+		}
+		at(&bench, 40100, 40100 + 19 * 3000, 3000);
+		snprintf(query, sizeof(query), "%s(m[%ds:1s])", function, range);
+		ck_assert_int_eq(run(&bench, query), TSDB_OK);
+		ck_assert_uint_eq(bench.result->n_series, 5);
+		for (size_t k = 0; k < 5; k++)
+		{
+			ck_assert_uint_eq(bench.result->series[k].n, 20);
+			memcpy(values[k], bench.result->series[k].v, sizeof(values[k]));
+		}
+		for (size_t k = 0; k < 5; k++)
+		{
+			snprintf(query, sizeof(query), "%s(m{n=\"%s\"}[%ds:1s])", function, names[k], range);
+			for (int step = 0; step < 20; step++, n_compared++)
+			{
+				at(&bench, 40100 + step * 3000, 40100 + step * 3000, 0);
+				ck_assert_int_eq(run(&bench, query), TSDB_OK);
+				ck_assert_uint_eq(tsdb_double_bits(only_series(&bench)->v[0]), tsdb_double_bits(values[k][step]));
+			}
+		}
+		ck_assert_uint_eq(n_compared, 100);
 		bench_close(&bench);
 	}
 }
@@ -906,7 +1010,9 @@ promql_eval_suite(void)
 
 	tcase_set_timeout(windows, 60);
 	tcase_add_test(windows, sliding_windows_equal_windows_looked_up_anew);
+	tcase_add_test(windows, sums_do_not_depend_on_other_windows);
 	tcase_add_test(windows, increase_equals_a_walk_over_the_samples);
+	tcase_add_test(windows, rates_do_not_depend_on_other_series);
 	tcase_add_test(windows, seek_finds_the_same_from_everywhere);
 	suite_add_tcase(suite, windows);
 

@@ -85,7 +85,11 @@ filtered_hash(const EvalFilter *filter, TsdbLabels labels)
 
 	while ((label = next_passing(filter, labels, &place, &name)) != NULL)
 	{
-		hash = tsdb_hash(label->name.data, label->name.len, hash.lo);
+		/* a name that passes because it is listed is known by its place in the list */
+		if (filter->keep)
+			hash.lo += name + 1;
+		else
+			hash = tsdb_hash(label->name.data, label->name.len, hash.lo);
 		hash = tsdb_hash(label->value.data, label->value.len, hash.lo);
 	}
 	return hash;

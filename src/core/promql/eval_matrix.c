@@ -190,25 +190,20 @@ tsdb_eval_check_rows(Evaluator *ev, EvalMatrix *matrix)
 	return tsdb_eval_merge_rows(ev, matrix);
 }
 
-static bool
-have_equal_names(TsdbLabels a, TsdbLabels b)
-{
-	static const TsdbStr reserved[] = {{"__name__", 8}, {"__type__", 8}, {"__unit__", 8}};
-
-	for (size_t k = 0; k < TSDB_COUNT(reserved); k++)
-		if (!tsdb_str_equal(tsdb_labels_get(a, reserved[k]), tsdb_labels_get(b, reserved[k])))
-			return false;
-	return true;
-}
-
 bool
 tsdb_eval_names_are_equal(const Evaluator *ev, const EvalMatrix *matrix)
 {
+	static const TsdbStr reserved[] = {{"__name__", 8}, {"__type__", 8}, {"__unit__", 8}};
+	TsdbStr		first[TSDB_COUNT(reserved)];
+
+	for (size_t k = 0; k < TSDB_COUNT(reserved) && matrix->n > 0; k++)
+		first[k] = tsdb_labels_get(matrix->rows[0].labels, reserved[k]);
 	for (size_t i = 1; i < matrix->n; i++)
 	{
 		tsdb_check_interrupt(ev->env);
-		if (!have_equal_names(matrix->rows[0].labels, matrix->rows[i].labels))
-			return false;
+		for (size_t k = 0; k < TSDB_COUNT(reserved); k++)
+			if (!tsdb_str_equal(first[k], tsdb_labels_get(matrix->rows[i].labels, reserved[k])))
+				return false;
 	}
 	return true;
 }

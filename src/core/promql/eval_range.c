@@ -114,6 +114,7 @@ find_windows(RangeCall *call, const EvalSeries *series)
 	size_t		largest = 0;
 
 	call->n_looked_at = 0;
+	call->has_spans = false;
 	for (size_t step = 0; step < call->grid.n; step++)
 	{
 		tsdb_eval_move_window(call->ev, &call->range, series, time_of(call->range.times, step), &window);
@@ -135,6 +136,7 @@ take_series(EvalTaker *taker, const EvalSeries *series, bool same_times)
 
 	if (!same_times)
 		TRY(find_windows(call, series));
+	call->times_repeat = same_times;
 	call->ev->stats.total_samples += call->n_looked_at;
 	TRY(call->kernel(call, series, row.v));
 	if (tsdb_eval_row_is_empty(&row, call->grid.n))

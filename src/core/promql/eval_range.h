@@ -16,6 +16,15 @@
 typedef struct RangeCall RangeCall;
 typedef TsdbStatus RangeKernel(RangeCall *call, const EvalSeries *series, double *out);
 
+/* What the times of a window say of its rate (range_rates.c), in seconds. */
+typedef struct RangeSpan
+{
+	double		sampled;		/* from its first sample to its last */
+	double		to_start;		/* samples are taken to go on so far before the first */
+	double		to_end;			/* and behind the last */
+	double		factor;			/* what the difference of the samples is multiplied with */
+} RangeSpan;
+
 /* One call; the windows are those of the series at hand. */
 struct RangeCall
 {
@@ -32,6 +41,9 @@ struct RangeCall
 	size_t	   *from;			/* at step i: samples [from[i], to[i]) */
 	size_t	   *to;
 	size_t		n_looked_at;	/* samples of all windows together */
+	bool		times_repeat;	/* the series at hand has the times of the one before */
+	RangeSpan  *spans;			/* of each window, if ... */
+	bool		has_spans;
 	double	   *scratch;		/* room for the largest window */
 	size_t		scratch_size;
 	TsdbStr		noted_name;		/* metric that was last complained about */
@@ -47,11 +59,11 @@ typedef struct RangeWindow
 
 typedef double (*RangeFunction) (RangeCall *call, RangeWindow window, size_t step);
 
-/* For functions that look at each window anew: inlined, with the function. */
+/* For functions that look at each window anew: inlined, with the function.  Begins at the step `first`. */
 static inline __attribute__((always_inline)) TsdbStatus
-for_each_window(RangeCall *call, const EvalSeries *series, double *out, RangeFunction function)
+for_each_window_from(RangeCall *call, const EvalSeries *series, size_t first, double *out, RangeFunction function)
 {
-	for (size_t step = 0; step < call->grid.n; step++)
+	for (size_t step = first; step < call->grid.n; step++)
 	{
 		size_t		from = call->from[step];
 		RangeWindow window = {series->t + from, series->v + from, call->to[step] - from};
@@ -60,6 +72,12 @@ for_each_window(RangeCall *call, const EvalSeries *series, double *out, RangeFun
 		out[step] = window.n == 0 ? absent_value() : function(call, window, step);
 	}
 	return TSDB_OK;
+}
+
+static inline __attribute__((always_inline)) TsdbStatus
+for_each_window(RangeCall *call, const EvalSeries *series, double *out, RangeFunction function)
+{
+	return for_each_window_from(call, series, 0, out, function);
 }
 
 /* range_rates.c */
@@ -81,8 +99,11 @@ extern double tsdb_range_seconds(int64_t ms);
 extern TsdbStatus tsdb_range_extended(RangeCall *call, const EvalSeries *series, double *out,
 									  bool is_counter, bool is_rate);
 
-/* range_over_time.c */
+/* range_sums.c */
 extern RangeKernel tsdb_range_avg;
+extern RangeKernel tsdb_range_sum;
+
+/* range_over_time.c */
 extern RangeKernel tsdb_range_count;
 extern RangeKernel tsdb_range_first;
 extern RangeKernel tsdb_range_last;
@@ -93,7 +114,6 @@ extern RangeKernel tsdb_range_present;
 extern RangeKernel tsdb_range_quantile;
 extern RangeKernel tsdb_range_stddev;
 extern RangeKernel tsdb_range_stdvar;
-extern RangeKernel tsdb_range_sum;
 extern RangeKernel tsdb_range_ts_of_first;
 extern RangeKernel tsdb_range_ts_of_last;
 extern RangeKernel tsdb_range_ts_of_max;

@@ -9,6 +9,7 @@
  * the search, too.
  */
 #include "core/promql/eval_internal.h"
+#include "core/promql/pairs.h"
 
 /* Fails where a time does not fit, so that the times can be used without a thought. */
 static TsdbStatus
@@ -78,11 +79,25 @@ tsdb_eval_seek(const int64_t *t, size_t n, size_t from, int64_t time)
 
 /* ---- stale markers ---- */
 
+static bool
+has_nan(const double *v, size_t n)
+{
+	PairMask	found = {0, 0};
+	size_t		i = 0;
+
+	for (; i + 2 <= n; i += 2)
+		found |= (PairMask) (load_pair(v + i) != load_pair(v + i));
+	return (found[0] | found[1]) != 0 || (i < n && isnan(v[i]));
+}
+
+/* A stale marker is a NaN, and mostly there is none. */
 static size_t
 count_stale_markers(const double *v, size_t n)
 {
 	size_t		count = 0;
 
+	if (!has_nan(v, n))
+		return 0;
 	for (size_t i = 0; i < n; i++)
 		count += tsdb_is_stale(v[i]);
 	return count;

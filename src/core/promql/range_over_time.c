@@ -1,58 +1,10 @@
 /*
  * range_over_time.c
- *		The functions called *_over_time: what the samples of a range are together.
+ *		The functions called *_over_time: what the samples of a range are together.  range_sums.c has two more.
  */
 #include "core/promql/eval_range.h"
 
-/* ---- sums ---- */
-
-static double
-window_sum(RangeCall *call, RangeWindow window, size_t step)
-{
-	double		sum = 0;
-	double		rest = 0;
-
-	for (size_t i = 0; i < window.n; i++)
-		kahan_add(window.v[i], &sum, &rest);
-	return isinf(sum) ? sum : sum + rest;
-}
-
-/* The plain mean as long as the sum does not overflow, from there on a running one. */
-static double
-window_avg(RangeCall *call, RangeWindow window, size_t step)
-{
-	double		sum = window.v[0];
-	double		rest = 0;
-	double		mean;
-	size_t		i;
-
-	for (i = 1; i < window.n; i++)
-	{
-		double		next_sum = sum;
-		double		next_rest = rest;
-
-		kahan_add(window.v[i], &next_sum, &next_rest);
-		if (isinf(next_sum))
-			break;
-		sum = next_sum;
-		rest = next_rest;
-	}
-	if (i == window.n)
-		return sum / (double) i + rest / (double) i;
-
-	mean = sum / (double) i;
-	rest /= (double) i;
-	for (; i < window.n; i++)
-	{
-		double		count = (double) (i + 1);
-		double		share = (count - 1) / count;
-
-		mean *= share;
-		rest *= share;
-		kahan_add(window.v[i] / count, &mean, &rest);
-	}
-	return mean + rest;
-}
+/* ---- variance ---- */
 
 /* Welford's method */
 static double
@@ -213,7 +165,6 @@ tsdb_range_##name(RangeCall *call, const EvalSeries *series, double *out) \
 	return for_each_window(call, series, out, window_##name); \
 }
 
-WINDOW_KERNEL(avg)
 WINDOW_KERNEL(count)
 WINDOW_KERNEL(first)
 WINDOW_KERNEL(last)
@@ -224,7 +175,6 @@ WINDOW_KERNEL(present)
 WINDOW_KERNEL(quantile)
 WINDOW_KERNEL(stddev)
 WINDOW_KERNEL(stdvar)
-WINDOW_KERNEL(sum)
 WINDOW_KERNEL(ts_of_first)
 WINDOW_KERNEL(ts_of_last)
 WINDOW_KERNEL(ts_of_max)

@@ -8,6 +8,7 @@
  * the same additions in the same order as a walk over all its samples.
  */
 #include "core/promql/eval_range.h"
+#include "core/promql/pairs.h"
 
 double
 tsdb_range_seconds(int64_t ms)
@@ -16,70 +17,109 @@ tsdb_range_seconds(int64_t ms)
 }
 
 /*
- * What to multiply the difference of the first and the last sample with to get
- * that of the whole range.  Samples are assumed to go on up to the borders; where
- * a border is further away than 1.1 of the average distance, half a distance is
- * added instead.  A counter is not extended below zero.
+ * Samples are assumed to go on up to the borders of the range; where a border is further away than 1.1 of the average distance,
+ * half a distance is added instead.  So the difference of the first and the last sample becomes that of the whole range.
  */
-static double
-extrapolation(const RangeCall *call, RangeWindow window, size_t step, double difference, bool is_counter)
+static RangeSpan
+span_of(const RangeCall *call, RangeWindow window, size_t step, double divisor)
 {
 	int64_t		first_t = window.t[0];
 	int64_t		last_t = window.t[window.n - 1];
 	int64_t		range_end = time_of(call->range.times, step);
-	double		to_start = (double) (first_t - time_minus(range_end, call->range.range)) / 1000;
-	double		to_end = (double) (range_end - last_t) / 1000;
-	double		sampled = (double) (last_t - first_t) / 1000;
-	double		distance = sampled / (double) (window.n - 1);
+	RangeSpan	span = {
+		.sampled = (double) (last_t - first_t) / 1000,
+		.to_start = (double) (first_t - time_minus(range_end, call->range.range)) / 1000,
+		.to_end = (double) (range_end - last_t) / 1000
+	};
+	double		distance = span.sampled / (double) (window.n - 1);
 	double		threshold = distance * 1.1;
 
-	if (to_start >= threshold)
-		to_start = distance / 2;
-	if (is_counter && difference > 0 && window.v[0] >= 0)
-	{
-		double		to_zero = sampled * (window.v[0] / difference);
+	if (span.to_start >= threshold)
+		span.to_start = distance / 2;
+	if (span.to_end >= threshold)
+		span.to_end = distance / 2;
+	span.factor = (span.sampled + span.to_start + span.to_end) / span.sampled / divisor;
+	return span;
+}
 
-		if (to_zero < to_start)
-			to_start = to_zero;
-	}
-	if (to_end >= threshold)
-		to_end = distance / 2;
-	return (sampled + to_start + to_end) / sampled;
+/* Kept for the next series when this one has the times of the one before: then there is probably another. */
+static RangeSpan
+need_span(RangeCall *call, RangeWindow window, size_t step, double divisor)
+{
+	RangeSpan	span;
+
+	if (call->has_spans)
+		return call->spans[step];
+	span = span_of(call, window, step, divisor);
+	if (call->times_repeat)
+		call->spans[step] = span;
+	return span;
+}
+
+#define SMALL_PRODUCT 1e-290	/* above it a product has all its bits */
+
+/*
+ * A counter is not extended below zero: it may have begun where a line through the samples does.  Most are far above zero, which a
+ * product tells sooner than a quotient.
+ */
+static double
+counter_factor(const RangeSpan *span, double first, double difference, double divisor)
+{
+	double		product = first * span->sampled;
+	double		to_zero;
+
+	if (!(difference > 0 && first >= 0) || (product > SMALL_PRODUCT && product > 2 * span->to_start * difference))
+		return span->factor;
+	to_zero = span->sampled * (first / difference);
+	if (!(to_zero < span->to_start))
+		return span->factor;
+	return (span->sampled + to_zero + span->to_end) / span->sampled / divisor;
+}
+
+static size_t
+count_resets(const double *v, size_t n)
+{
+	PairMask	falls = {0, 0};
+	size_t		i = 1;
+
+	for (; i + 2 <= n; i += 2)
+		falls -= (PairMask) (load_pair(v + i) < load_pair(v + i - 1));
+	return (size_t) (falls[0] + falls[1]) + (i < n && v[i] < v[i - 1]);
 }
 
 /* Places of samples that are lower than the one before. */
 static size_t
 find_resets(const RangeCall *call, const EvalSeries *series, size_t **resets)
 {
-	size_t		n = 0;
+	size_t		n = count_resets(series->v, series->n);
+	size_t		found = 0;
 
-	for (size_t i = 1; i < series->n; i++)
-		n += series->v[i] < series->v[i - 1];
 	*resets = n == 0 ? NULL : TSDB_NEW_ARRAY(call->ev->scratch, size_t, n);
-	n = 0;
-	for (size_t i = 1; i < series->n; i++)
+	for (size_t i = 1; found < n; i++)
 		if (series->v[i] < series->v[i - 1])
-			(*resets)[n++] = i;
+			(*resets)[found++] = i;
 	return n;
 }
 
 static TsdbStatus
 extrapolated(RangeCall *call, const EvalSeries *series, double *out, bool is_counter, bool is_rate)
 {
-	double		seconds = tsdb_range_seconds(call->range.range);
+	double		divisor = is_rate ? tsdb_range_seconds(call->range.range) : 1;
 	size_t	   *resets = NULL;
 	size_t		n_resets = is_counter ? find_resets(call, series, &resets) : 0;
 	size_t		next_reset = 0;
 
 	if (call->range.extension != NOT_EXTENDED)
 		return tsdb_range_extended(call, series, out, is_counter, is_rate);
+	if (call->times_repeat && call->spans == NULL)
+		call->spans = TSDB_NEW_ARRAY(call->ev->arena, RangeSpan, call->grid.n);
 	for (size_t step = 0; step < call->grid.n; step++)
 	{
 		size_t		from = call->from[step];
 		size_t		to = call->to[step];
 		RangeWindow window = {series->t + from, series->v + from, to - from};
 		double		difference;
-		double		factor;
+		RangeSpan	span;
 
 		tsdb_check_interrupt(call->ev->env);
 		if (window.n < 2)
@@ -92,11 +132,10 @@ extrapolated(RangeCall *call, const EvalSeries *series, double *out, bool is_cou
 			next_reset++;
 		for (size_t k = next_reset; k < n_resets && resets[k] < to; k++)
 			difference += series->v[resets[k] - 1];
-		factor = extrapolation(call, window, step, difference, is_counter);
-		if (is_rate)
-			factor /= seconds;
-		out[step] = difference * factor;
+		span = need_span(call, window, step, divisor);
+		out[step] = difference * (is_counter ? counter_factor(&span, window.v[0], difference, divisor) : span.factor);
 	}
+	call->has_spans = call->times_repeat;
 	return TSDB_OK;
 }
 
