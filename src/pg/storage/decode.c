@@ -99,8 +99,11 @@ pgtsdb_chunk_scan_start(PgtsdbScan *scan, const TsdbLeaf *leaf, const PgtsdbGrou
 	pgtsdb_scan_key_int4(scan, CHUNK_KEY_GROUP, BTEqualStrategyNumber, group->group_id);
 	pgtsdb_scan_key_int2(scan, CHUNK_KEY_TIER, BTEqualStrategyNumber, leaf->tier);
 	pgtsdb_scan_key_int2(scan, CHUNK_KEY_CLASS, BTEqualStrategyNumber, leaf->class);
-	pgtsdb_scan_key_int8(scan, CHUNK_KEY_T_MIN, BTGreaterEqualStrategyNumber, t_from);
-	pgtsdb_scan_key_int8(scan, CHUNK_KEY_T_MIN, BTLessEqualStrategyNumber, t_to);
+	/* each entry is compared with each key, and what holds for all rows of the leaf need not be asked */
+	if (t_from > leaf->t_lo)
+		pgtsdb_scan_key_int8(scan, CHUNK_KEY_T_MIN, BTGreaterEqualStrategyNumber, t_from);
+	if (t_to < leaf->t_hi)
+		pgtsdb_scan_key_int8(scan, CHUNK_KEY_T_MIN, BTLessEqualStrategyNumber, t_to);
 	pgtsdb_scan_start(scan);
 }
 
