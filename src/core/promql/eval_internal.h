@@ -312,6 +312,8 @@ typedef struct EvalWindow
 	size_t		from;
 	size_t		to;
 	size_t		reach;			/* the first sample that an extended range may look at */
+	size_t		passed;			/* how many samples it lost by the last move, and got */
+	size_t		reached;
 } EvalWindow;
 
 /* Moves to the window that ends at `end`, which is not before the last one's. */

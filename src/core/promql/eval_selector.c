@@ -77,6 +77,21 @@ tsdb_eval_seek(const int64_t *t, size_t n, size_t from, int64_t time)
 	return low;
 }
 
+/*
+ * The same from step to step, `place` being that of the step before.  Steps of the same length mostly pass as many samples as the
+ * last one, which takes two comparisons to see, and both go as expected.
+ */
+static inline size_t
+seek_next(const int64_t *t, size_t n, size_t place, size_t *passed, int64_t time)
+{
+	size_t		found = place + *passed;
+
+	if (found > n || (found > 0 && t[found - 1] > time) || (found < n && t[found] <= time))
+		found = tsdb_eval_seek(t, n, place, time);
+	*passed = found - place;
+	return found;
+}
+
 /* ---- stale markers ---- */
 
 static bool
@@ -148,15 +163,15 @@ struct Picker
 static void
 pick(Picker *picker, const int64_t *t, size_t n)
 {
+	size_t		place = 0;
 	size_t		passed = 0;
 
 	for (size_t step = 0; step < picker->times.n; step++)
 	{
 		int64_t		time = time_of(picker->times, step);
 
-		passed = tsdb_eval_seek(t, n, passed, time);
-		picker->picked[step] = passed > 0 && t[passed - 1] > time_minus(time, picker->lookback) ?
-			passed - 1 : NO_SAMPLE;
+		place = seek_next(t, n, place, &passed, time);
+		picker->picked[step] = place > 0 && t[place - 1] > time_minus(time, picker->lookback) ? place - 1 : NO_SAMPLE;
 	}
 }
 
@@ -320,9 +335,9 @@ tsdb_eval_move_window(const Evaluator *ev, const EvalRange *range, const EvalSer
 	int64_t		lookback = range->extension == NOT_EXTENDED ? 0 : ev->options.lookback;
 	int64_t		start = time_minus(end, range->range);
 
-	window->reach = tsdb_eval_seek(series->t, series->n, window->reach, time_minus(start, lookback));
-	window->to = tsdb_eval_seek(series->t, series->n, window->to,
-								range->extension == SMOOTHED ? time_minus(end, -lookback) : end);
+	window->reach = seek_next(series->t, series->n, window->reach, &window->passed, time_minus(start, lookback));
+	window->to = seek_next(series->t, series->n, window->to, &window->reached,
+						   range->extension == SMOOTHED ? time_minus(end, -lookback) : end);
 	window->from = window->reach;
 	if (range->extension == ANCHORED)
 	{
