@@ -391,6 +391,13 @@ START_TEST(each_shape_gets_its_codec)
 }
 END_TEST
 
+static void
+regular_times(int64_t *times, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		times[i] = (int64_t) i * 15000;
+}
+
 START_TEST(neighbours_refer_to_each_other)
 {
 	TsdbArena	arena;
@@ -405,8 +412,7 @@ START_TEST(neighbours_refer_to_each_other)
 	int			references = 0;
 
 	tsdb_arena_init_malloc(&arena, 0);
-	for (size_t i = 0; i < 480; i++)
-		times[i] = (int64_t) i * 15000;
+	regular_times(times, 480);
 	for (size_t c = 0; c < 40; c++)
 	{
 		double	   *values = TSDB_NEW_ARRAY(&arena, double, 480);
@@ -452,8 +458,7 @@ START_TEST(ends_of_chains_are_read_alone)
 	int			chain[12];
 
 	tsdb_arena_init_malloc(&arena, 0);
-	for (size_t i = 0; i < 480; i++)
-		times[i] = (int64_t) i * 15000;
+	regular_times(times, 480);
 	for (size_t c = 0; c < 12; c++)
 	{
 		double	   *values = TSDB_NEW_ARRAY(&arena, double, 480);
