@@ -376,6 +376,109 @@ CREATE FUNCTION tsdb.delete_series(selector text, "start" timestamptz DEFAULT NU
 COMMENT ON FUNCTION tsdb.delete_series(text, timestamptz, timestamptz, boolean) IS 'deletes the samples of the series that match, from start to end; without either, the series too; answers how many series it touched';
 REVOKE ALL ON FUNCTION tsdb.delete_series(text, timestamptz, timestamptz, boolean) FROM PUBLIC;
 
+-- ==== replicas =======================================================================================
+-- Two Prometheus servers that write the same series: one of them is stored, and the other's requests are held for
+-- the moment in which the first one fails.
+
+CREATE TABLE tsdb.replica_pairs (
+    tenant_id           text        NOT NULL PRIMARY KEY DEFAULT 'default' REFERENCES tsdb.tenants ON DELETE CASCADE,
+    cluster_label       text        NOT NULL DEFAULT 'cluster' CHECK (cluster_label <> ''),
+    replica_label       text        NOT NULL DEFAULT '__replica__' CHECK (replica_label NOT IN ('', '__name__', cluster_label)),
+    failover_timeout    interval    NOT NULL DEFAULT '30 seconds'
+                                    CHECK (failover_timeout BETWEEN '1 second' AND '1 day' AND extract(month FROM failover_timeout) = 0),
+    overlap             interval    NOT NULL DEFAULT '1 minute'
+                                    CHECK (overlap BETWEEN '0' AND '1 day' AND extract(month FROM overlap) = 0),
+    max_clusters        int4        NOT NULL DEFAULT 100 CHECK (max_clusters > 0),
+    max_held_bytes      bigint      NOT NULL DEFAULT 1073741824 CHECK (max_held_bytes >= 0)
+);
+COMMENT ON TABLE tsdb.replica_pairs IS 'tenants to whom replicas write: remote-write requests whose first series has both labels are stored of one replica of each cluster, without the label of the replica; a tenant without a row gets all series as they come. Delete its rows of tsdb.held_writes together with this one';
+COMMENT ON COLUMN tsdb.replica_pairs.cluster_label IS 'the label that replicas have in common; a request without it is stored as it comes';
+COMMENT ON COLUMN tsdb.replica_pairs.replica_label IS 'the label that tells replicas apart, and is not stored; a request without it is stored as it comes';
+COMMENT ON COLUMN tsdb.replica_pairs.failover_timeout IS 'how long the elected replica may be silent before another one is elected';
+COMMENT ON COLUMN tsdb.replica_pairs.overlap IS 'requests of the others are held until the elected replica is so much later than they: at least the longest scrape interval, so that no series has a gap';
+COMMENT ON COLUMN tsdb.replica_pairs.max_clusters IS 'clusters heard of within a day; requests of further ones are refused (SQLSTATE 53400, HTTP 429)';
+COMMENT ON COLUMN tsdb.replica_pairs.max_held_bytes IS 'of requests that are held, compressed as they came; further ones are refused (SQLSTATE 53000, HTTP 503), and their senders repeat them';
+
+CREATE TABLE tsdb.replica_elections (
+    tenant_id           text        NOT NULL REFERENCES tsdb.replica_pairs ON DELETE CASCADE,
+    cluster             text        NOT NULL,
+    replica             text        NOT NULL,
+    elected_at          timestamptz NOT NULL,
+    received_at         timestamptz NOT NULL,
+    newest              timestamptz NOT NULL,
+    handover_from       timestamptz,
+    handover_to         timestamptz,
+    elections           bigint      NOT NULL DEFAULT 1,
+    PRIMARY KEY (tenant_id, cluster)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE tsdb.replica_elections IS 'which replica of each cluster is stored; a row that is deleted is made anew by the next request';
+COMMENT ON COLUMN tsdb.replica_elections.received_at IS 'when it was last heard of, kept within five seconds or a quarter of the failover_timeout';
+COMMENT ON COLUMN tsdb.replica_elections.newest IS 'time of its last sample, as exact';
+COMMENT ON COLUMN tsdb.replica_elections.handover_from IS 'up to here the former replica has sent its samples, and none of the elected one are stored; null: there was none';
+COMMENT ON COLUMN tsdb.replica_elections.handover_to IS 'up to here the former replica may have sent samples: series by series only later ones are stored';
+COMMENT ON COLUMN tsdb.replica_elections.elections IS 'how often a replica of this cluster was elected';
+
+CREATE TABLE tsdb.held_writes (
+    held_id             bigint      NOT NULL GENERATED ALWAYS AS IDENTITY,
+    received_at         timestamptz NOT NULL,
+    newest              timestamptz NOT NULL,
+    tenant_id           text        NOT NULL,
+    cluster             text        NOT NULL,
+    replica             text        NOT NULL,
+    samples             int4        NOT NULL,
+    bytes               int4        NOT NULL,
+    version             int2        NOT NULL CHECK (version IN (1, 2)),
+    body                bytea       NOT NULL,
+    PRIMARY KEY (tenant_id, cluster, replica, held_id)
+) WITH (autovacuum_vacuum_scale_factor = 0.2, autovacuum_vacuum_threshold = 500, vacuum_truncate = off,
+        toast.autovacuum_vacuum_scale_factor = 0.2, toast.autovacuum_vacuum_threshold = 5000, toast.vacuum_truncate = off);
+ALTER TABLE tsdb.held_writes ALTER COLUMN body SET STORAGE EXTERNAL;
+COMMENT ON TABLE tsdb.held_writes IS 'requests that were accepted from a replica that is not elected: dropped when the elected one has come past them, stored when this one is elected';
+COMMENT ON COLUMN tsdb.held_writes.newest IS 'time of the last sample';
+COMMENT ON COLUMN tsdb.held_writes.version IS 'of remote write';
+COMMENT ON COLUMN tsdb.held_writes.body IS 'as it came: protobuf, snappy';
+
+ALTER TABLE tsdb.replica_pairs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readers ON tsdb.replica_pairs FOR SELECT USING (tsdb.has_access(tenant_id, 'read'));
+CREATE POLICY administrators ON tsdb.replica_pairs USING (tsdb.has_access(tenant_id, 'administer'));
+ALTER TABLE tsdb.replica_elections ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readers ON tsdb.replica_elections FOR SELECT USING (tsdb.has_access(tenant_id, 'read'));
+CREATE POLICY administrators ON tsdb.replica_elections USING (tsdb.has_access(tenant_id, 'administer'));
+ALTER TABLE tsdb.held_writes ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readers ON tsdb.held_writes FOR SELECT USING (tsdb.has_access(tenant_id, 'read'));
+CREATE POLICY administrators ON tsdb.held_writes FOR DELETE USING (tsdb.has_access(tenant_id, 'administer'));
+
+SELECT pg_catalog.pg_extension_config_dump('tsdb.replica_pairs', '');
+SELECT pg_catalog.pg_extension_config_dump('tsdb.replica_elections', '');
+SELECT pg_catalog.pg_extension_config_dump('tsdb.held_writes', '');
+SELECT pg_catalog.pg_extension_config_dump('tsdb.held_writes_held_id_seq', '');
+
+CREATE FUNCTION tsdb.replica_counts(tenant_id text, cluster text, replica text,
+        OUT accepted bigint, OUT held bigint, OUT taken bigint, OUT dropped bigint, OUT refused bigint)
+    AS 'MODULE_PATHNAME', 'pgtsdb_sql_replica_counts' LANGUAGE C VOLATILE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION tsdb.replica_counts(text, text, text) IS 'samples of a replica since the server started, as tsdb.replicas shows them; nulls when it has not sent any';
+
+CREATE VIEW tsdb.replicas WITH (security_invoker = true) AS
+SELECT r.tenant_id, r.cluster, r.replica, r.elected, r.elected_at, r.last_seen, r.newest, r.waiting, r.waiting_bytes,
+       c.accepted, c.held, c.taken, c.dropped, c.refused
+  FROM (SELECT e.tenant_id, e.cluster, e.replica, true AS elected, e.elected_at, e.received_at AS last_seen, e.newest,
+               0::pg_catalog.int8 AS waiting, 0::pg_catalog.int8 AS waiting_bytes
+          FROM tsdb.replica_elections e
+         UNION ALL
+        SELECT h.tenant_id, h.cluster, h.replica, false, NULL, pg_catalog.max(h.received_at), pg_catalog.max(h.newest),
+               pg_catalog.sum(h.samples)::pg_catalog.int8, pg_catalog.sum(h.bytes)::pg_catalog.int8
+          FROM tsdb.held_writes h GROUP BY h.tenant_id, h.cluster, h.replica) r
+  LEFT JOIN LATERAL tsdb.replica_counts(r.tenant_id, r.cluster, r.replica) c ON true;
+COMMENT ON VIEW tsdb.replicas IS 'replicas that are elected, and others of which something is held; counts are of samples, since the server started';
+COMMENT ON COLUMN tsdb.replicas.last_seen IS 'of the elected one kept within five seconds';
+COMMENT ON COLUMN tsdb.replicas.newest IS 'time of its last sample';
+COMMENT ON COLUMN tsdb.replicas.waiting IS 'samples that are held';
+COMMENT ON COLUMN tsdb.replicas.accepted IS 'stored as they came';
+COMMENT ON COLUMN tsdb.replicas.held IS 'accepted while another one was elected';
+COMMENT ON COLUMN tsdb.replicas.taken IS 'of those held, stored when it was elected';
+COMMENT ON COLUMN tsdb.replicas.dropped IS 'of those held, dropped because the elected one had sent its own';
+COMMENT ON COLUMN tsdb.replicas.refused IS 'not held, because max_held_bytes were';
+
 -- ==== query functions ================================================================================
 
 CREATE FUNCTION tsdb.promql_support(internal) RETURNS internal
@@ -1334,6 +1437,11 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON tsdb.retention_policies TO PUBLIC;
 GRANT SELECT ON tsdb.retention TO PUBLIC;
 
 GRANT SELECT ON tsdb.worker_status, tsdb.stats TO PUBLIC;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON tsdb.replica_pairs TO PUBLIC;
+GRANT SELECT, DELETE ON tsdb.replica_elections TO PUBLIC;
+GRANT SELECT (held_id, received_at, newest, tenant_id, cluster, replica, samples, bytes, version), DELETE ON tsdb.held_writes TO PUBLIC;
+GRANT SELECT ON tsdb.replicas TO PUBLIC;
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON tsdb.scrape_configs, tsdb.scrape_targets, tsdb.receivers, tsdb.routes TO PUBLIC;
 GRANT SELECT (tenant_id, secret_name), INSERT, UPDATE, DELETE ON tsdb.secrets TO PUBLIC;

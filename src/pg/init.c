@@ -14,6 +14,7 @@
 #include "pg/storage/group_hints.h"
 #include "pg/storage/late_writes.h"
 #include "pg/storage/metadata.h"
+#include "pg/storage/replicas.h"
 #include "pg/storage/series_cache.h"
 #include "pg/worker/rules.h"
 #include "pg/worker/worker.h"
@@ -34,6 +35,7 @@ _PG_init(void)
 	{
 		pgtsdb_counters_init();
 		pgtsdb_worker_init();
+		pgtsdb_replica_status_init();
 		pgtsdb_rule_status_init();
 		pgtsdb_target_status_init();
 	}

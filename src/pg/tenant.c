@@ -69,8 +69,6 @@ static void remember(PgtsdbAccess access, const PgtsdbTenant *tenant);
 static bool is_admin(Oid user);
 static bool is_member(Oid user, const char *tenant_id, PgtsdbAccess access);
 static bool tenant_exists(const char *tenant_id);
-static Relation open_configuration(const char *name);
-static SysScanDesc scan_by_tenant(Relation relation, AttrNumber column, const char *tenant_id);
 
 PG_FUNCTION_INFO_V1(pgtsdb_sql_create_tenant);
 PG_FUNCTION_INFO_V1(pgtsdb_sql_has_access);
@@ -186,8 +184,8 @@ tenant_of_parts(const char *tenant_id)
 {
 	PgtsdbTenant *tenant;
 	int			capacity = 8;
-	Relation	relation = open_configuration("tenant_parts");
-	SysScanDesc scan = scan_by_tenant(relation, PARTS_TENANT_ID, tenant_id);
+	Relation	relation = pgtsdb_open_configuration("tenant_parts");
+	SysScanDesc scan = pgtsdb_scan_by_tenant(relation, PARTS_TENANT_ID, tenant_id);
 	HeapTuple	tuple;
 
 	tenant = palloc(offsetof(PgtsdbTenant, parts) + capacity * sizeof(int32));
@@ -213,8 +211,8 @@ tenant_of_parts(const char *tenant_id)
 int64
 pgtsdb_tenant_max_sample_age(const PgtsdbTenant *tenant)
 {
-	Relation	relation = open_configuration("tenant_budgets");
-	SysScanDesc scan = scan_by_tenant(relation, BUDGETS_TENANT_ID, tenant->tenant_id);
+	Relation	relation = pgtsdb_open_configuration("tenant_budgets");
+	SysScanDesc scan = pgtsdb_scan_by_tenant(relation, BUDGETS_TENANT_ID, tenant->tenant_id);
 	HeapTuple	tuple = systable_getnext(scan);
 	int64		ms = DEFAULT_MAX_SAMPLE_AGE_MS;
 
@@ -387,9 +385,9 @@ static bool
 is_member(Oid user, const char *tenant_id, PgtsdbAccess access)
 {
 	AttrNumber	permission = access == PGTSDB_WRITE ? MEMBERS_MAY_WRITE : MEMBERS_MAY_ADMINISTER;
-	Relation	relation = open_configuration("tenant_members");
+	Relation	relation = pgtsdb_open_configuration("tenant_members");
 	TupleDesc	descriptor = RelationGetDescr(relation);
-	SysScanDesc scan = scan_by_tenant(relation, MEMBERS_TENANT_ID, tenant_id);
+	SysScanDesc scan = pgtsdb_scan_by_tenant(relation, MEMBERS_TENANT_ID, tenant_id);
 	HeapTuple	tuple;
 	bool		member = false;
 
@@ -411,8 +409,8 @@ is_member(Oid user, const char *tenant_id, PgtsdbAccess access)
 static bool
 tenant_exists(const char *tenant_id)
 {
-	Relation	relation = open_configuration("tenants");
-	SysScanDesc scan = scan_by_tenant(relation, TENANTS_TENANT_ID, tenant_id);
+	Relation	relation = pgtsdb_open_configuration("tenants");
+	SysScanDesc scan = pgtsdb_scan_by_tenant(relation, TENANTS_TENANT_ID, tenant_id);
 	bool		exists = HeapTupleIsValid(systable_getnext(scan));
 
 	systable_endscan(scan);
@@ -420,8 +418,8 @@ tenant_exists(const char *tenant_id)
 	return exists;
 }
 
-static Relation
-open_configuration(const char *name)
+Relation
+pgtsdb_open_configuration(const char *name)
 {
 	Oid			namespace = get_namespace_oid(SCHEMA, true);
 	Oid			oid = OidIsValid(namespace) ? get_relname_relid(name, namespace) : InvalidOid;
@@ -434,8 +432,8 @@ open_configuration(const char *name)
 	return table_open(oid, AccessShareLock);
 }
 
-static SysScanDesc
-scan_by_tenant(Relation relation, AttrNumber column, const char *tenant_id)
+SysScanDesc
+pgtsdb_scan_by_tenant(Relation relation, AttrNumber column, const char *tenant_id)
 {
 	ScanKeyData key;
 

@@ -12,7 +12,9 @@
 
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "storage/lockdefs.h"
+#include "utils/relcache.h"
 
 #define PGTSDB_ADMIN_ROLE "pgtsdb_admin"
 #define PGTSDB_DEFAULT_TENANT "default"
@@ -48,6 +50,13 @@ extern PgtsdbTenant *pgtsdb_tenant_by_id(const char *tenant_id);
 
 /* How late samples may come that were not stored by a function called in SQL, in milliseconds; 0: without limit. */
 extern int64 pgtsdb_tenant_max_sample_age(const PgtsdbTenant *tenant);
+
+/*
+ * Rows of a tenant in a configuration table: a few, read without SPI by who asks for every request.  The column is of type
+ * text; ERRCODE_UNDEFINED_TABLE when there is no such table.
+ */
+extern Relation pgtsdb_open_configuration(const char *name);
+extern SysScanDesc pgtsdb_scan_by_tenant(Relation relation, AttrNumber column, const char *tenant_id);
 
 /* Whether the current user has this access to the tenant: what row policies ask, as tsdb.has_access(). */
 extern bool pgtsdb_has_access(const char *tenant_id, PgtsdbAccess access);

@@ -85,8 +85,7 @@ note_unsupported(TsdbSampleSink *sink, const TsdbWireSeries *series, const char 
 }
 
 /* Which version the bodies of a test are of. */
-static TsdbStatus (*decoder) (TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits,
-							  TsdbSampleSink *sink, TsdbError *error) = tsdb_remote_write_decode;
+static TsdbWriteOpen open_request = tsdb_remote_write_open;
 
 static TsdbStatus
 decode_bytes(const void *body, size_t len, size_t limit, char **log)
@@ -96,8 +95,11 @@ decode_bytes(const void *body, size_t len, size_t limit, char **log)
 	TsdbSampleSink sink = {
 		.samples = note_samples, .metadata = note_metadata, .unsupported = note_unsupported, .context = &text
 	};
-	TsdbStatus	status = decoder(&arena, body, len, &limits, &sink, &error);
+	TsdbWriteRequest *request;
+	TsdbStatus	status = open_request(&arena, body, len, &limits, &request, &error);
 
+	if (status == TSDB_OK)
+		tsdb_write_request_feed(request, &sink);
 	*log = tsdb_buffer_cstring(&text);
 	return status;
 }
@@ -110,6 +112,20 @@ decode(const TsdbBuffer *message, char **log)
 
 	ck_assert_int_eq(snappy_compress((const char *) message->data, message->len, body, &len), SNAPPY_OK);
 	return decode_bytes(body, len, 1 << 20, log);
+}
+
+/* The request is well-formed. */
+static TsdbWriteRequest *
+walk(const TsdbBuffer *message)
+{
+	TsdbIngestLimits limits = {1 << 20};
+	size_t		len = snappy_max_compressed_length(message->len);
+	char	   *body = tsdb_alloc(&arena, len);
+	TsdbWriteRequest *request;
+
+	ck_assert_int_eq(snappy_compress((const char *) message->data, message->len, body, &len), SNAPPY_OK);
+	ck_assert_int_eq(open_request(&arena, body, len, &limits, &request, &error), TSDB_OK);
+	return request;
 }
 
 START_TEST(samples_and_metadata_arrive)
@@ -259,19 +275,64 @@ START_TEST(series_without_samples_take_no_memory)
 }
 END_TEST
 
+START_TEST(first_series_and_times_are_told_without_decoding)
+{
+	static const TsdbStr names[] = {TSDB_STR("cluster"), TSDB_STR("__replica__"), TSDB_STR("job")};
+	TsdbBuffer	request = new_buffer();
+	TsdbBuffer	series = new_buffer();
+	TsdbStr		values[3];
+	int64_t		t_min;
+	int64_t		t_max;
+
+	tsdb_write_request_peek(walk(&request), names, 3, values);
+	for (int i = 0; i < 3; i++)
+		ck_assert_ptr_null(values[i].data);
+	ck_assert_uint_eq(tsdb_write_request_times(walk(&request), &t_min, &t_max), 0);
+
+	put_label(&series, "__name__", "up");
+	put_label(&series, "__replica__", "b");
+	put_label(&series, "cluster", "east");
+	put_label(&series, "job", "");
+	put_sample(&series, 7, 1);
+	put_sample(&series, -3, 1);
+	put_bytes(&request, 1, series.data, series.len);
+	series = new_buffer();
+	put_label(&series, "job", "of another series");
+	put_sample(&series, 2000, 1);
+	put_bytes(&request, 1, series.data, series.len);
+	tsdb_write_request_peek(walk(&request), names, 3, values);
+	ck_assert(tsdb_str_equal(values[0], TSDB_STR("east")));
+	ck_assert(tsdb_str_equal(values[1], TSDB_STR("b")));
+	ck_assert_ptr_null(values[2].data);
+	ck_assert_uint_eq(tsdb_write_request_times(walk(&request), &t_min, &t_max), 3);
+	ck_assert_int_eq(t_min, -3);
+	ck_assert_int_eq(t_max, 2000);
+
+	/* labels that are no messages say nothing; the series is rejected when it is fed */
+	request = new_buffer();
+	series = new_buffer();
+	put_bytes(&series, 1, "\x0a\x7f", 2);
+	put_label(&series, "cluster", "east");
+	put_sample(&series, 1, 1);
+	put_bytes(&request, 1, series.data, series.len);
+	tsdb_write_request_peek(walk(&request), names, 3, values);
+	ck_assert_ptr_null(values[0].data);
+}
+END_TEST
+
 /* ---- version 2 ---- */
 
 static void
 setup_v2(void)
 {
 	setup();
-	decoder = tsdb_remote_write_v2_decode;
+	open_request = tsdb_remote_write_v2_open;
 }
 
 static void
 teardown_v2(void)
 {
-	decoder = tsdb_remote_write_decode;
+	open_request = tsdb_remote_write_open;
 	teardown();
 }
 
@@ -310,6 +371,30 @@ START_TEST(v2_series_arrive)
 	ck_assert_str_eq(log, "up{job=\"a\"} 1000:3ff8000000000000 2000:4000000000000000\n"
 					 "up{job=\"a\"} 1000:3ff8000000000000 2000:4000000000000000\n"
 					 "~1 native histograms\n~1 exemplars\n# up gauge help\n# x histogram \n");
+}
+END_TEST
+
+START_TEST(v2_first_series_is_told_as_well)
+{
+	static const TsdbStr names[] = {TSDB_STR("job"), TSDB_STR("cluster")};
+	TsdbBuffer	request = request_v2(symbols);
+	TsdbBuffer	series = new_buffer();
+	TsdbStr		values[2];
+
+	put_bytes(&series, 1, "\1\2\3\4", 4);
+	put_sample(&series, 1000, 1.5);
+	put_bytes(&request, 5, series.data, series.len);
+	tsdb_write_request_peek(walk(&request), names, 2, values);
+	ck_assert(tsdb_str_equal(values[0], TSDB_STR("a")));
+	ck_assert_ptr_null(values[1].data);
+
+	request = request_v2(symbols);
+	series = new_buffer();
+	put_bytes(&series, 1, "\1\2\3", 3);
+	put_sample(&series, 1000, 1.5);
+	put_bytes(&request, 5, series.data, series.len);
+	tsdb_write_request_peek(walk(&request), names, 2, values);
+	ck_assert_ptr_null(values[0].data);
 }
 END_TEST
 
@@ -495,11 +580,13 @@ remote_write_suite(void)
 	tcase_add_test(tests, broken_bodies_store_nothing);
 	tcase_add_test(tests, scattered_labels_take_memory_by_their_bytes);
 	tcase_add_test(tests, series_without_samples_take_no_memory);
+	tcase_add_test(tests, first_series_and_times_are_told_without_decoding);
 	suite_add_tcase(suite, tests);
 
 	tests = tcase_create("remote_write_v2");
 	tcase_add_checked_fixture(tests, setup_v2, teardown_v2);
 	tcase_add_test(tests, v2_series_arrive);
+	tcase_add_test(tests, v2_first_series_is_told_as_well);
 	tcase_add_test(tests, v2_bad_references_lose_their_series_only);
 	tcase_add_test(tests, v2_few_references_cannot_name_much_text);
 	tcase_add_test(tests, v2_broken_messages_are_refused);

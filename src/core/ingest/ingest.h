@@ -68,15 +68,32 @@ typedef struct TsdbIngestLimits
 	size_t		max_body_bytes;		/* after decompression */
 } TsdbIngestLimits;
 
-/* TSDB_ERR_INPUT: not snappy, truncated, too large (TSDB_ERR_LIMIT), not protobuf. Nothing reaches the sink before the whole body has been walked once. */
-extern TsdbStatus tsdb_remote_write_decode(TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits,
-										   TsdbSampleSink *sink, TsdbError *error);
+/* A body that is well-formed as a whole. */
+typedef struct TsdbWriteRequest TsdbWriteRequest;
+
+/* TSDB_ERR_INPUT: not snappy, truncated, too large (TSDB_ERR_LIMIT), not protobuf.  The request lives in the arena. */
+typedef TsdbStatus (*TsdbWriteOpen) (TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits,
+									 TsdbWriteRequest **request, TsdbError *error);
+extern TsdbStatus tsdb_remote_write_open(TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits,
+										 TsdbWriteRequest **request, TsdbError *error);
 
 /*
  * remote_write_v2.c: io.prometheus.write.v2 (Request), the same way.  A series with bad references is one whose labels() fail.
  */
-extern TsdbStatus tsdb_remote_write_v2_decode(TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits,
-											  TsdbSampleSink *sink, TsdbError *error);
+extern TsdbStatus tsdb_remote_write_v2_open(TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits,
+											TsdbWriteRequest **request, TsdbError *error);
+
+/* Hands all that is in it to the sink; may be repeated. */
+extern void tsdb_write_request_feed(const TsdbWriteRequest *request, TsdbSampleSink *sink);
+
+/* How many samples it has, and their first and last time; those are not set when there are none. */
+extern size_t tsdb_write_request_times(const TsdbWriteRequest *request, int64_t *t_min, int64_t *t_max);
+
+/*
+ * The values that the first series has for these labels, as they stand in the body: not checked, {NULL, 0} when it does not
+ * have the label or the value is empty.
+ */
+extern void tsdb_write_request_peek(const TsdbWriteRequest *request, const TsdbStr *names, size_t n, TsdbStr *values);
 
 /* remote_read.c: prometheus.ReadRequest, and ReadResponse of type SAMPLES; snappy block format */
 

@@ -122,11 +122,11 @@ walk_sample(TsdbReader message, TsdbSample *sample)
 }
 
 bool
-tsdb_write_sample(TsdbWriteWalker *walker, TsdbReader message)
+tsdb_write_sample(TsdbWriteRequest *request, TsdbReader message)
 {
-	if (walker->n_samples == walker->samples_room)
-		walker->samples = tsdb_write_room(walker->arena, walker->samples, &walker->samples_room, sizeof(TsdbSample));
-	return walk_sample(message, &walker->samples[walker->n_samples++]);
+	if (request->n_samples == request->samples_room)
+		request->samples = tsdb_write_room(request->arena, request->samples, &request->samples_room, sizeof(TsdbSample));
+	return walk_sample(message, &request->samples[request->n_samples++]);
 }
 
 /*
@@ -146,7 +146,7 @@ short_labels(const uint8_t *field, const uint8_t *end)
  * anywhere, and then they are copied together, into a buffer that grows.
  */
 static void
-add_label_field(TsdbWriteWalker *walker, TsdbBuffer *joined, TsdbStr *raw, const uint8_t *field, const uint8_t *end)
+add_label_field(TsdbWriteRequest *request, TsdbBuffer *joined, TsdbStr *raw, const uint8_t *field, const uint8_t *end)
 {
 	size_t		len = (size_t) (end - field);
 
@@ -158,7 +158,7 @@ add_label_field(TsdbWriteWalker *walker, TsdbBuffer *joined, TsdbStr *raw, const
 	{
 		if (joined->data == NULL)
 		{
-			tsdb_buffer_init(joined, walker->arena, 2 * (raw->len + len));
+			tsdb_buffer_init(joined, request->arena, 2 * (raw->len + len));
 			tsdb_buffer_append_str(joined, *raw);
 		}
 		tsdb_buffer_append(joined, field, len);
@@ -167,17 +167,17 @@ add_label_field(TsdbWriteWalker *walker, TsdbBuffer *joined, TsdbStr *raw, const
 }
 
 static bool
-walk_series(TsdbWriteWalker *walker, TsdbReader message)
+walk_series(TsdbWriteRequest *request, TsdbReader message)
 {
-	TsdbWriteEntry  *entry;
+	TsdbWriteEntry *entry;
 	TsdbBuffer	joined = {0};
 	const uint8_t *field = short_labels(message.cursor, message.end);
 	uint64_t	tag;
 
-	if (walker->n_entries == walker->entries_room)
-		walker->entries = tsdb_write_room(walker->arena, walker->entries, &walker->entries_room, sizeof(TsdbWriteEntry));
-	entry = &walker->entries[walker->n_entries++];
-	*entry = (TsdbWriteEntry){.series = {.raw = {"", 0}, .labels = tsdb_write_labels}, .first_sample = walker->n_samples};
+	if (request->n_entries == request->entries_room)
+		request->entries = tsdb_write_room(request->arena, request->entries, &request->entries_room, sizeof(TsdbWriteEntry));
+	entry = &request->entries[request->n_entries++];
+	*entry = (TsdbWriteEntry){.series = {.raw = {"", 0}, .labels = tsdb_write_labels}, .first_sample = request->n_samples};
 	if (field > message.cursor)
 		entry->series.raw = (TsdbStr){(const char *) message.cursor, (size_t) (field - message.cursor)};
 	message.cursor = field;
@@ -188,7 +188,7 @@ walk_series(TsdbWriteWalker *walker, TsdbReader message)
 			tsdb_pb_message(&message);
 			/* a tag written in more bytes than it needs would break the run of one-byte tags */
 			if (!message.failed && *field == TAG(1, WIRE_BYTES))
-				add_label_field(walker, &joined, &entry->series.raw, field, message.cursor);
+				add_label_field(request, &joined, &entry->series.raw, field, message.cursor);
 			else
 				message.failed = true;
 		}
@@ -196,7 +196,7 @@ walk_series(TsdbWriteWalker *walker, TsdbReader message)
 		{
 			TsdbReader	sample = tsdb_pb_message(&message);
 
-			if (!message.failed && !tsdb_write_sample(walker, sample))
+			if (!message.failed && !tsdb_write_sample(request, sample))
 				message.failed = true;
 		}
 		else
@@ -209,10 +209,10 @@ walk_series(TsdbWriteWalker *walker, TsdbReader message)
 	}
 	if (message.failed)
 		return false;
-	entry->n_samples = walker->n_samples - entry->first_sample;
+	entry->n_samples = request->n_samples - entry->first_sample;
 	/* it would take many times the memory of its bytes, and say nothing */
 	if (entry->n_samples == 0 && entry->n_exemplars == 0 && entry->n_histograms == 0)
-		walker->n_entries--;
+		request->n_entries--;
 	return true;
 }
 
@@ -227,14 +227,14 @@ tsdb_write_type(uint64_t number)
 }
 
 static bool
-walk_metadata(TsdbWriteWalker *walker, TsdbReader message)
+walk_metadata(TsdbWriteRequest *request, TsdbReader message)
 {
 	TsdbMetadata *metadata;
 	uint64_t	tag;
 
-	if (walker->n_metadata == walker->metadata_room)
-		walker->metadata = tsdb_write_room(walker->arena, walker->metadata, &walker->metadata_room, sizeof(TsdbMetadata));
-	metadata = &walker->metadata[walker->n_metadata++];
+	if (request->n_metadata == request->metadata_room)
+		request->metadata = tsdb_write_room(request->arena, request->metadata, &request->metadata_room, sizeof(TsdbMetadata));
+	metadata = &request->metadata[request->n_metadata++];
 	*metadata = (TsdbMetadata){.type = TSDB_STR("unknown")};
 	while (tsdb_pb_next(&message, &tag))
 	{
@@ -253,7 +253,7 @@ walk_metadata(TsdbWriteWalker *walker, TsdbReader message)
 }
 
 static TsdbStatus
-walk_request(TsdbWriteWalker *walker, TsdbReader reader)
+walk_request(TsdbWriteRequest *request, TsdbReader reader)
 {
 	while (tsdb_reader_left(&reader) > 0)
 	{
@@ -266,17 +266,17 @@ walk_request(TsdbWriteWalker *walker, TsdbReader reader)
 			TsdbReader	message = tsdb_pb_message(&reader);
 
 			if (!reader.failed)
-				good = tag == TAG(1, WIRE_BYTES) ? walk_series(walker, message) : walk_metadata(walker, message);
+				good = tag == TAG(1, WIRE_BYTES) ? walk_series(request, message) : walk_metadata(request, message);
 		}
 		else
 			tsdb_pb_skip(&reader, tag);
 		if (reader.failed || !good)
 		{
-			tsdb_fail_at(walker->error, TSDB_ERR_INPUT, field - walker->start, reader.cursor - walker->start,
+			tsdb_fail_at(request->error, TSDB_ERR_INPUT, field - request->start, reader.cursor - request->start,
 						 "remote write body is not a prometheus.WriteRequest: malformed protobuf in the field at byte %lld",
-						 (long long) (field - walker->start));
-			tsdb_error_hint(walker->error, "Send remote write protocol 1.0; nothing of this request was stored.");
-			return walker->error->code;
+						 (long long) (field - request->start));
+			tsdb_error_hint(request->error, "Send remote write protocol 1.0; nothing of this request was stored.");
+			return request->error->code;
 		}
 	}
 	return TSDB_OK;
@@ -316,42 +316,89 @@ tsdb_write_decompress(TsdbArena *arena, const char *what, const void *body, size
 	return TSDB_OK;
 }
 
+TsdbStatus
+tsdb_write_begin(TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits, TsdbWriteRequest **request,
+				 TsdbReader *message, TsdbError *error)
+{
+	*request = TSDB_NEW(arena, TsdbWriteRequest);
+	**request = (TsdbWriteRequest){.arena = arena, .error = error};
+	if (tsdb_write_decompress(arena, "remote write", body, len, limits, message, error) != TSDB_OK)
+		return error->code;
+	(*request)->start = message->cursor;
+	return TSDB_OK;
+}
+
+TsdbStatus
+tsdb_remote_write_open(TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits,
+					   TsdbWriteRequest **request, TsdbError *error)
+{
+	TsdbReader	message;
+
+	if (tsdb_write_begin(arena, body, len, limits, request, &message, error) != TSDB_OK)
+		return error->code;
+	return walk_request(*request, message);
+}
+
+/* ---- what was walked ---- */
+
 void
-tsdb_write_feed(TsdbSampleSink *sink, const TsdbWriteWalker *walker)
+tsdb_write_request_feed(const TsdbWriteRequest *request, TsdbSampleSink *sink)
 {
 	size_t		announced = 0;
 
-	for (size_t i = 0; i < walker->n_entries; i++)
+	for (size_t i = 0; i < request->n_entries; i++)
 	{
-		const TsdbWriteEntry *entry = &walker->entries[i];
+		const TsdbWriteEntry *entry = &request->entries[i];
 
-		while (sink->announce != NULL && announced < walker->n_entries && announced < i + ANNOUNCE_AHEAD)
-			sink->announce(sink, &walker->entries[announced++].series);
+		while (sink->announce != NULL && announced < request->n_entries && announced < i + ANNOUNCE_AHEAD)
+			sink->announce(sink, &request->entries[announced++].series);
 		if (entry->n_samples > 0)
-			sink->samples(sink, &entry->series, walker->samples + entry->first_sample, entry->n_samples);
+			sink->samples(sink, &entry->series, request->samples + entry->first_sample, entry->n_samples);
 		if (entry->n_histograms > 0 && sink->unsupported != NULL)
 			sink->unsupported(sink, &entry->series, "native histograms", entry->n_histograms);
 		if (entry->n_exemplars > 0 && sink->unsupported != NULL)
 			sink->unsupported(sink, &entry->series, "exemplars", entry->n_exemplars);
 	}
 	if (sink->metadata != NULL)
-		for (size_t i = 0; i < walker->n_metadata; i++)
-			if (walker->metadata[i].metric.len > 0)
-				sink->metadata(sink, &walker->metadata[i]);
+		for (size_t i = 0; i < request->n_metadata; i++)
+			if (request->metadata[i].metric.len > 0)
+				sink->metadata(sink, &request->metadata[i]);
 }
 
-TsdbStatus
-tsdb_remote_write_decode(TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits,
-						 TsdbSampleSink *sink, TsdbError *error)
+size_t
+tsdb_write_request_times(const TsdbWriteRequest *request, int64_t *t_min, int64_t *t_max)
 {
-	TsdbWriteWalker		walker = {.arena = arena, .error = error};
-	TsdbReader	message;
+	if (request->n_samples == 0)
+		return 0;
+	*t_min = *t_max = request->samples[0].t;
+	for (size_t i = 1; i < request->n_samples; i++)
+	{
+		int64_t		t = request->samples[i].t;
 
-	if (tsdb_write_decompress(arena, "remote write", body, len, limits, &message, error) != TSDB_OK)
-		return error->code;
-	walker.start = message.cursor;
-	if (walk_request(&walker, message) != TSDB_OK)
-		return error->code;
-	tsdb_write_feed(sink, &walker);
-	return TSDB_OK;
+		*t_min = t < *t_min ? t : *t_min;
+		*t_max = t > *t_max ? t : *t_max;
+	}
+	return request->n_samples;
+}
+
+/* The raw labels of both versions are a run of label fields of version 1. */
+void
+tsdb_write_request_peek(const TsdbWriteRequest *request, const TsdbStr *names, size_t n, TsdbStr *values)
+{
+	TsdbReader	reader = tsdb_reader("", 0);
+	TsdbLabel	label;
+
+	for (size_t i = 0; i < n; i++)
+		values[i] = (TsdbStr){NULL, 0};
+	if (request->n_entries > 0)
+		reader = tsdb_reader(request->entries[0].series.raw.data, request->entries[0].series.raw.len);
+	while (tsdb_reader_left(&reader) > 0)
+	{
+		tsdb_read_u8(&reader);
+		if (!read_label(tsdb_pb_message(&reader), &label))
+			return;
+		for (size_t i = 0; i < n; i++)
+			if (label.value.len > 0 && tsdb_str_equal(label.name, names[i]))
+				values[i] = label.value;
+	}
 }

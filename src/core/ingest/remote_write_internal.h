@@ -17,7 +17,7 @@ typedef struct TsdbWriteEntry
 	size_t		n_histograms;
 } TsdbWriteEntry;
 
-typedef struct TsdbWriteWalker
+struct TsdbWriteRequest
 {
 	TsdbArena  *arena;
 	const uint8_t *start;		/* of the message */
@@ -30,21 +30,22 @@ typedef struct TsdbWriteWalker
 	TsdbMetadata *metadata;
 	size_t		n_metadata;
 	size_t		metadata_room;
-	TsdbError  *error;
-} TsdbWriteWalker;
+	TsdbError  *error;			/* while it is walked */
+};
 
 /* The labels() of a series whose `raw` is a run of label fields of version 1. */
 extern TsdbStatus tsdb_write_labels(const TsdbWireSeries *series, TsdbArena *arena, TsdbLabels *labels, TsdbError *error);
 /* The array, with room for more. */
 extern void *tsdb_write_room(TsdbArena *arena, void *array, size_t *room, size_t size);
 /* Reads a message Sample; what is new in version 2 is skipped. */
-extern bool tsdb_write_sample(TsdbWriteWalker *walker, TsdbReader message);
+extern bool tsdb_write_sample(TsdbWriteRequest *request, TsdbReader message);
 extern TsdbStr tsdb_write_type(uint64_t number);
 /* `what` is named in errors: "remote write". */
 extern TsdbStatus tsdb_write_decompress(TsdbArena *arena, const char *what, const void *body, size_t len,
 										const TsdbIngestLimits *limits, TsdbReader *message, TsdbError *error);
-/* Hands all that was walked to the sink. */
-extern void tsdb_write_feed(TsdbSampleSink *sink, const TsdbWriteWalker *walker);
+/* An empty request, and the message of the body that it is to be walked from. */
+extern TsdbStatus tsdb_write_begin(TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits,
+								   TsdbWriteRequest **request, TsdbReader *message, TsdbError *error);
 
 /* remote_read.c: fields of a message */
 

@@ -34,12 +34,12 @@ typedef struct Named
 	uint64_t	unit;
 } Named;
 
-static TsdbStatus walk_request(TsdbWriteWalker *walker, TsdbReader reader, Symbols *symbols, uint64_t wanted);
-static void add_symbol(TsdbWriteWalker *walker, Symbols *symbols, TsdbReader text);
-static bool walk_series(TsdbWriteWalker *walker, TsdbReader message, Symbols *symbols);
-static bool walk_fields(TsdbWriteWalker *walker, TsdbReader message, TsdbWriteEntry *entry, Named *named);
-static void add_reference(TsdbWriteWalker *walker, Named *named, uint64_t reference);
-static bool add_packed(TsdbWriteWalker *walker, Named *named, TsdbReader packed);
+static TsdbStatus walk_request(TsdbWriteRequest *request, TsdbReader reader, Symbols *symbols, uint64_t wanted);
+static void add_symbol(TsdbWriteRequest *request, Symbols *symbols, TsdbReader text);
+static bool walk_series(TsdbWriteRequest *request, TsdbReader message, Symbols *symbols);
+static bool walk_fields(TsdbWriteRequest *request, TsdbReader message, TsdbWriteEntry *entry, Named *named);
+static void add_reference(TsdbWriteRequest *request, Named *named, uint64_t reference);
+static bool add_packed(TsdbWriteRequest *request, Named *named, TsdbReader packed);
 static bool walk_metadata(TsdbReader message, Named *named);
 static const char *write_labels(TsdbArena *arena, Symbols *symbols, const Named *named, TsdbStr *raw);
 static TsdbStatus refuse_labels(const TsdbWireSeries *series, TsdbArena *arena, TsdbLabels *labels, TsdbError *error);
@@ -47,31 +47,27 @@ static size_t label_size(TsdbStr name, TsdbStr value);
 static size_t text_size(TsdbStr text);
 static size_t varint_size(uint64_t number);
 static void put_text(TsdbBuffer *out, int field, TsdbStr text);
-static void add_metadata(TsdbWriteWalker *walker, const Symbols *symbols, const Named *named);
+static void add_metadata(TsdbWriteRequest *request, const Symbols *symbols, const Named *named);
 static TsdbStr family_of(TsdbStr name, TsdbStr type);
 
 TsdbStatus
-tsdb_remote_write_v2_decode(TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits,
-							TsdbSampleSink *sink, TsdbError *error)
+tsdb_remote_write_v2_open(TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits,
+						  TsdbWriteRequest **request, TsdbError *error)
 {
-	TsdbWriteWalker walker = {.arena = arena, .error = error};
 	Symbols		symbols = {.bytes_left = limits->max_body_bytes};
 	TsdbReader	message;
 
 	tsdb_error_clear(error);
-	if (tsdb_write_decompress(arena, "remote write", body, len, limits, &message, error) != TSDB_OK)
+	if (tsdb_write_begin(arena, body, len, limits, request, &message, error) != TSDB_OK)
 		return error->code;
-	walker.start = message.cursor;
 	/* protobuf does not promise that symbols come before the series that refer to them */
-	if (walk_request(&walker, message, &symbols, TAG(4, WIRE_BYTES)) != TSDB_OK ||
-		walk_request(&walker, message, &symbols, TAG(5, WIRE_BYTES)) != TSDB_OK)
+	if (walk_request(*request, message, &symbols, TAG(4, WIRE_BYTES)) != TSDB_OK)
 		return error->code;
-	tsdb_write_feed(sink, &walker);
-	return TSDB_OK;
+	return walk_request(*request, message, &symbols, TAG(5, WIRE_BYTES));
 }
 
 static TsdbStatus
-walk_request(TsdbWriteWalker *walker, TsdbReader reader, Symbols *symbols, uint64_t wanted)
+walk_request(TsdbWriteRequest *request, TsdbReader reader, Symbols *symbols, uint64_t wanted)
 {
 	while (tsdb_reader_left(&reader) > 0)
 	{
@@ -84,52 +80,52 @@ walk_request(TsdbWriteWalker *walker, TsdbReader reader, Symbols *symbols, uint6
 			TsdbReader	message = tsdb_pb_message(&reader);
 
 			if (!reader.failed && wanted == TAG(4, WIRE_BYTES))
-				add_symbol(walker, symbols, message);
+				add_symbol(request, symbols, message);
 			else if (!reader.failed)
-				good = walk_series(walker, message, symbols);
+				good = walk_series(request, message, symbols);
 		}
 		else
 			tsdb_pb_skip(&reader, tag);
-		if (walker->error->code == TSDB_ERR_LIMIT)
-			return walker->error->code;
+		if (request->error->code == TSDB_ERR_LIMIT)
+			return request->error->code;
 		if (reader.failed || !good)
 		{
-			tsdb_fail_at(walker->error, TSDB_ERR_INPUT, field - walker->start, reader.cursor - walker->start,
+			tsdb_fail_at(request->error, TSDB_ERR_INPUT, field - request->start, reader.cursor - request->start,
 						 "remote write body is not an io.prometheus.write.v2.Request: malformed protobuf in the field at byte %lld",
-						 (long long) (field - walker->start));
-			tsdb_error_hint(walker->error, "Send remote write protocol 2.0; nothing of this request was stored.");
-			return walker->error->code;
+						 (long long) (field - request->start));
+			tsdb_error_hint(request->error, "Send remote write protocol 2.0; nothing of this request was stored.");
+			return request->error->code;
 		}
 	}
 	return TSDB_OK;
 }
 
 static void
-add_symbol(TsdbWriteWalker *walker, Symbols *symbols, TsdbReader text)
+add_symbol(TsdbWriteRequest *request, Symbols *symbols, TsdbReader text)
 {
 	if (symbols->n == symbols->room)
-		symbols->all = tsdb_write_room(walker->arena, symbols->all, &symbols->room, sizeof(TsdbStr));
+		symbols->all = tsdb_write_room(request->arena, symbols->all, &symbols->room, sizeof(TsdbStr));
 	symbols->all[symbols->n++] = (TsdbStr){(const char *) text.cursor, tsdb_reader_left(&text)};
 }
 
 /* ---- a series ---- */
 
 static bool
-walk_series(TsdbWriteWalker *walker, TsdbReader message, Symbols *symbols)
+walk_series(TsdbWriteRequest *request, TsdbReader message, Symbols *symbols)
 {
 	TsdbWriteEntry *entry;
 	Named		named = {0};
 	const char *problem;
 
-	if (walker->n_entries == walker->entries_room)
-		walker->entries = tsdb_write_room(walker->arena, walker->entries, &walker->entries_room, sizeof(TsdbWriteEntry));
-	entry = &walker->entries[walker->n_entries++];
-	*entry = (TsdbWriteEntry){.series = {.raw = {"", 0}, .labels = tsdb_write_labels}, .first_sample = walker->n_samples};
-	if (!walk_fields(walker, message, entry, &named))
+	if (request->n_entries == request->entries_room)
+		request->entries = tsdb_write_room(request->arena, request->entries, &request->entries_room, sizeof(TsdbWriteEntry));
+	entry = &request->entries[request->n_entries++];
+	*entry = (TsdbWriteEntry){.series = {.raw = {"", 0}, .labels = tsdb_write_labels}, .first_sample = request->n_samples};
+	if (!walk_fields(request, message, entry, &named))
 		return false;
-	entry->n_samples = walker->n_samples - entry->first_sample;
+	entry->n_samples = request->n_samples - entry->first_sample;
 
-	problem = write_labels(walker->arena, symbols, &named, &entry->series.raw);
+	problem = write_labels(request->arena, symbols, &named, &entry->series.raw);
 	if (problem != NULL)
 	{
 		entry->series.labels = refuse_labels;
@@ -137,20 +133,20 @@ walk_series(TsdbWriteWalker *walker, TsdbReader message, Symbols *symbols)
 	}
 	else if (entry->series.raw.data == NULL)
 	{
-		tsdb_fail(walker->error, TSDB_ERR_LIMIT, "labels of a remote write body are too long");
-		tsdb_error_hint(walker->error, "Send fewer series in one request.");
+		tsdb_fail(request->error, TSDB_ERR_LIMIT, "labels of a remote write body are too long");
+		tsdb_error_hint(request->error, "Send fewer series in one request.");
 		return false;
 	}
 	else
-		add_metadata(walker, symbols, &named);
+		add_metadata(request, symbols, &named);
 	/* it would take many times the memory of its bytes, and say nothing */
 	if (entry->n_samples == 0 && entry->n_exemplars == 0 && entry->n_histograms == 0)
-		walker->n_entries--;
+		request->n_entries--;
 	return true;
 }
 
 static bool
-walk_fields(TsdbWriteWalker *walker, TsdbReader message, TsdbWriteEntry *entry, Named *named)
+walk_fields(TsdbWriteRequest *request, TsdbReader message, TsdbWriteEntry *entry, Named *named)
 {
 	uint64_t	tag;
 
@@ -160,7 +156,7 @@ walk_fields(TsdbWriteWalker *walker, TsdbReader message, TsdbWriteEntry *entry, 
 
 		if (tag == TAG(1, WIRE_VARINT))
 		{
-			add_reference(walker, named, tsdb_read_varint(&message));
+			add_reference(request, named, tsdb_read_varint(&message));
 			continue;
 		}
 		if (tag != TAG(1, WIRE_BYTES) && tag != TAG(2, WIRE_BYTES) && tag != TAG(5, WIRE_BYTES))
@@ -172,8 +168,8 @@ walk_fields(TsdbWriteWalker *walker, TsdbReader message, TsdbWriteEntry *entry, 
 		}
 		part = tsdb_pb_message(&message);
 		if (message.failed ||
-			!(tag == TAG(1, WIRE_BYTES) ? add_packed(walker, named, part) :
-			  tag == TAG(2, WIRE_BYTES) ? tsdb_write_sample(walker, part) : walk_metadata(part, named)))
+			!(tag == TAG(1, WIRE_BYTES) ? add_packed(request, named, part) :
+			  tag == TAG(2, WIRE_BYTES) ? tsdb_write_sample(request, part) : walk_metadata(part, named)))
 			return false;
 	}
 	return !message.failed;
@@ -181,18 +177,18 @@ walk_fields(TsdbWriteWalker *walker, TsdbReader message, TsdbWriteEntry *entry, 
 
 /* One that is too large to be a reference is one that does not exist. */
 static void
-add_reference(TsdbWriteWalker *walker, Named *named, uint64_t reference)
+add_reference(TsdbWriteRequest *request, Named *named, uint64_t reference)
 {
 	if (named->n_labels == named->labels_room)
-		named->labels = tsdb_write_room(walker->arena, named->labels, &named->labels_room, sizeof(uint32_t));
+		named->labels = tsdb_write_room(request->arena, named->labels, &named->labels_room, sizeof(uint32_t));
 	named->labels[named->n_labels++] = reference < UINT32_MAX ? (uint32_t) reference : UINT32_MAX;
 }
 
 static bool
-add_packed(TsdbWriteWalker *walker, Named *named, TsdbReader packed)
+add_packed(TsdbWriteRequest *request, Named *named, TsdbReader packed)
 {
 	while (!packed.failed && tsdb_reader_left(&packed) > 0)
-		add_reference(walker, named, tsdb_read_varint(&packed));
+		add_reference(request, named, tsdb_read_varint(&packed));
 	return !packed.failed;
 }
 
@@ -300,10 +296,10 @@ put_text(TsdbBuffer *out, int field, TsdbStr text)
 
 /* Every series tells it, those of one family alike and mostly one behind the other. */
 static void
-add_metadata(TsdbWriteWalker *walker, const Symbols *symbols, const Named *named)
+add_metadata(TsdbWriteRequest *request, const Symbols *symbols, const Named *named)
 {
 	TsdbMetadata metadata = {.type = tsdb_write_type(named->type)};
-	const TsdbMetadata *last = walker->n_metadata > 0 ? &walker->metadata[walker->n_metadata - 1] : NULL;
+	const TsdbMetadata *last = request->n_metadata > 0 ? &request->metadata[request->n_metadata - 1] : NULL;
 
 	if (named->type == 0 && named->help == 0 && named->unit == 0)
 		return;
@@ -317,9 +313,9 @@ add_metadata(TsdbWriteWalker *walker, const Symbols *symbols, const Named *named
 	if (last != NULL && tsdb_str_equal(last->metric, metadata.metric) && tsdb_str_equal(last->type, metadata.type) &&
 		tsdb_str_equal(last->help, metadata.help) && tsdb_str_equal(last->unit, metadata.unit))
 		return;
-	if (walker->n_metadata == walker->metadata_room)
-		walker->metadata = tsdb_write_room(walker->arena, walker->metadata, &walker->metadata_room, sizeof(TsdbMetadata));
-	walker->metadata[walker->n_metadata++] = metadata;
+	if (request->n_metadata == request->metadata_room)
+		request->metadata = tsdb_write_room(request->arena, request->metadata, &request->metadata_room, sizeof(TsdbMetadata));
+	request->metadata[request->n_metadata++] = metadata;
 }
 
 /* The series of a classic histogram or a summary are several metrics of one family. */

@@ -148,6 +148,21 @@ tsdb_labels_get(TsdbLabels labels, TsdbStr name)
 	return (TsdbStr){NULL, 0};
 }
 
+TsdbLabels
+tsdb_labels_without(TsdbArena *arena, TsdbLabels labels, TsdbStr name)
+{
+	TsdbLabel  *kept;
+	size_t		n = 0;
+
+	if (tsdb_labels_get(labels, name).data == NULL)
+		return labels;
+	kept = TSDB_NEW_ARRAY(arena, TsdbLabel, labels.n);
+	for (size_t i = 0; i < labels.n; i++)
+		if (!tsdb_str_equal(labels.pairs[i].name, name))
+			kept[n++] = labels.pairs[i];
+	return (TsdbLabels){kept, n};
+}
+
 int
 tsdb_labels_compare(TsdbLabels a, TsdbLabels b)
 {

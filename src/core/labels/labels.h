@@ -44,6 +44,8 @@ extern TsdbStatus tsdb_labels_make(TsdbLabel *pairs, size_t n, TsdbLabels *label
 extern TsdbLabels tsdb_labels_copy(TsdbArena *arena, TsdbLabels labels);
 /* The value of a label, {NULL, 0} when it is not set. */
 extern TsdbStr tsdb_labels_get(TsdbLabels labels, TsdbStr name);
+/* The set without one label, in the arena when it has that label. */
+extern TsdbLabels tsdb_labels_without(TsdbArena *arena, TsdbLabels labels, TsdbStr name);
 /* Order of Prometheus labels.Compare: name, value, name, value ...; the shorter set first. */
 extern int	tsdb_labels_compare(TsdbLabels a, TsdbLabels b);
 extern bool tsdb_labels_equal(TsdbLabels a, TsdbLabels b);

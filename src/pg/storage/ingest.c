@@ -23,6 +23,7 @@
 #include "pg/storage/head_rows.h"
 #include "pg/storage/locks.h"
 #include "pg/storage/metadata.h"
+#include "pg/storage/newest.h"
 #include "pg/storage/relations.h"
 #include "pg/storage/series_cache.h"
 #include "pg/storage/storage.h"
@@ -93,6 +94,8 @@ struct PgtsdbIngest
 	Waiting    *waiting;		/* same index */
 	waiting_hash *numbers;
 
+	PgtsdbNewest *newest;		/* NULL unless the sender continues the series of another one */
+
 	/* Series that this sender wrote, when it is tracked */
 	size_t		n_written;
 	size_t		written_capacity;
@@ -104,7 +107,6 @@ struct PgtsdbIngest
 	MemoryContext waiting_context;	/* reset when series are resolved */
 };
 
-static void refuse_transaction(void);
 static void lock_parts(const PgtsdbTenant *tenant);
 static uint64 tenant_identity(const PgtsdbTenant *tenant);
 static void count_result(const PgtsdbIngest *ingest);
@@ -119,6 +121,7 @@ static void add_by_labels(PgtsdbIngest *ingest, TsdbHash raw_key, TsdbLabels lab
 						  const TsdbSample *samples, size_t n);
 static TsdbHash canonical_key(const PgtsdbIngest *ingest, const PgtsdbSeriesWanted *wanted);
 static void add_samples(PgtsdbIngest *ingest, PgtsdbSeriesRef series, const TsdbSample *samples, size_t n);
+static bool is_next(PgtsdbIngest *ingest, PgtsdbSeriesRef series, int64 t);
 static void wait_for_series(PgtsdbIngest *ingest, TsdbHash key, TsdbHash raw_key, const PgtsdbSeriesWanted *wanted,
 							const TsdbSample *samples, size_t n);
 static void start_waiting(PgtsdbIngest *ingest);
@@ -141,7 +144,7 @@ pgtsdb_ingest_begin(const PgtsdbIngestOptions *options)
 	MemoryContext old;
 	PgtsdbIngest *ingest;
 
-	refuse_transaction();
+	pgtsdb_refuse_old_snapshot();
 	pgtsdb_keep_freed_memory();
 	pgtsdb_need_storage();
 	lock_parts(options->tenant);
@@ -174,8 +177,8 @@ pgtsdb_ingest_begin(const PgtsdbIngestOptions *options)
  * A snapshot that lasts for the transaction would not see series that others
  * have just made.
  */
-static void
-refuse_transaction(void)
+void
+pgtsdb_refuse_old_snapshot(void)
 {
 	PreventCommandIfReadOnly("storing samples");
 	PreventCommandIfParallelMode("storing samples");
@@ -247,6 +250,7 @@ pgtsdb_ingest_start_sender(PgtsdbIngest *ingest, const PgtsdbSender *sender)
 	ingest->written = NULL;
 	ingest->n_written = ingest->written_capacity = 0;
 	ingest->sender = *sender;
+	ingest->newest = sender->handover == NULL ? NULL : pgtsdb_newest_create(ingest->sender_context, sender->handover->from);
 	ingest->seed = tsdb_hash(&sender->identity, sizeof(sender->identity), ingest->identity).lo;
 }
 
@@ -319,7 +323,11 @@ take_samples(TsdbSampleSink *sink, const TsdbWireSeries *series, const TsdbSampl
 	if (likely(pgtsdb_cache_find(key, &ref, &committed) && is_our_part(ingest, ref.part)))
 		add_samples(ingest, ref, samples, n);
 	else if (series->labels(series, ingest->arena, &labels, &error) == TSDB_OK)
+	{
+		if (ingest->sender.without_label.data != NULL)
+			labels = tsdb_labels_without(ingest->arena, labels, ingest->sender.without_label);
 		add_by_labels(ingest, key, labels, samples, n);
+	}
 	else
 		count_rejected(ingest, &error, 1);
 }
@@ -399,7 +407,8 @@ static void
 add_samples(PgtsdbIngest *ingest, PgtsdbSeriesRef series, const TsdbSample *samples, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		pgtsdb_head_rows_add(ingest->rows, series, samples[i].t, samples[i].v, &ingest->result);
+		if (likely(ingest->newest == NULL) || is_next(ingest, series, samples[i].t))
+			pgtsdb_head_rows_add(ingest->rows, series, samples[i].t, samples[i].v, &ingest->result);
 	if (!ingest->sender.track)
 		return;
 	if (ingest->n_written == ingest->written_capacity)
@@ -412,6 +421,18 @@ add_samples(PgtsdbIngest *ingest, PgtsdbSeriesRef series, const TsdbSample *samp
 		ingest->written_capacity = capacity;
 	}
 	ingest->written[ingest->n_written++] = series;
+}
+
+/* Whether the other sender of the handover has not come as far. */
+static bool
+is_next(PgtsdbIngest *ingest, PgtsdbSeriesRef series, int64 t)
+{
+	const PgtsdbHandover *handover = ingest->sender.handover;
+
+	if (t > handover->to || (t > handover->from && t > pgtsdb_newest_of(ingest->newest, series)))
+		return true;
+	ingest->result.handed_over++;
+	return false;
 }
 
 /* ---- unknown series ---- */

@@ -11,6 +11,13 @@
 #include "pg/guc.h"
 #include "pg/storage/locks.h"
 
+/* What is waited for, for the message when it takes too long. */
+typedef struct Waiting
+{
+	int32		part;
+	const char *hint;			/* NULL: it is a lock of this part */
+} Waiting;
+
 static void explain_timeout(void *arg);
 
 bool
@@ -34,14 +41,21 @@ pgtsdb_unlock(PgtsdbLockClass lock_class, int32 id1, int32 id2, LOCKMODE mode)
 void
 pgtsdb_lock_in_time(PgtsdbLockClass lock_class, int32 part, LOCKMODE mode)
 {
-	ErrorContextCallback callback = {error_context_stack, explain_timeout, &part};
+	pgtsdb_lock_in_time_with_hint(lock_class, part, 0, mode, NULL);
+}
+
+void
+pgtsdb_lock_in_time_with_hint(PgtsdbLockClass lock_class, int32 id1, int32 id2, LOCKMODE mode, const char *hint)
+{
+	Waiting		waiting = {id1, hint};
+	ErrorContextCallback callback = {error_context_stack, explain_timeout, &waiting};
 	int			nest_level;
 
-	if (pgtsdb_lock(lock_class, part, 0, mode, true))
+	if (pgtsdb_lock(lock_class, id1, id2, mode, true))
 		return;
 	error_context_stack = &callback;
 	nest_level = pgtsdb_limit_lock_timeout(pgtsdb_series_lock_timeout);
-	pgtsdb_lock(lock_class, part, 0, mode, false);
+	pgtsdb_lock(lock_class, id1, id2, mode, false);
 	AtEOXact_GUC(true, nest_level);
 	error_context_stack = callback.previous;
 }
@@ -65,7 +79,11 @@ pgtsdb_limit_lock_timeout(int ms)
 static void
 explain_timeout(void *arg)
 {
+	const Waiting *waiting = arg;
+
 	if (geterrcode() == ERRCODE_LOCK_NOT_AVAILABLE)
-		errhint("Another transaction changes the series of this part: retry later, or raise \"pgtsdb.series_lock_timeout\".");
-	errcontext("lock on the series of part %d", *(int32 *) arg);
+		errhint("%s", waiting->hint != NULL ? waiting->hint :
+				"Another transaction changes the series of this part: retry later, or raise \"pgtsdb.series_lock_timeout\".");
+	if (waiting->hint == NULL)
+		errcontext("lock on the series of part %d", waiting->part);
 }

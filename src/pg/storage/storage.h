@@ -9,7 +9,8 @@
  *		PgtsdbIngest *ingest = pgtsdb_ingest_begin(&options);
  *
  *		pgtsdb_ingest_start_sender(ingest, &sender);
- *		tsdb_remote_write_decode(arena, body, len, &limits, pgtsdb_ingest_sink(ingest), &error);
+ *		tsdb_remote_write_open(arena, body, len, &limits, &request, &error);
+ *		tsdb_write_request_feed(request, pgtsdb_ingest_sink(ingest));
  *		pgtsdb_ingest_end_sender(ingest, NULL);
  *		...
  *		pgtsdb_ingest_finish(ingest, &result);
@@ -69,6 +70,16 @@ typedef struct PgtsdbIngestOptions
 } PgtsdbIngestOptions;
 
 /*
+ * A sender that continues the series of another one, of which samples may be stored: of those with
+ * from < t <= to it stores what is later than all that its series has, and what is earlier not at all.
+ */
+typedef struct PgtsdbHandover
+{
+	int64		from;
+	int64		to;
+} PgtsdbHandover;
+
+/*
  * Who sends.  The raw bytes that name a series mean the same series only
  * together with `identity`: a constant of the format, and for a format that adds
  * labels of its own (text with target labels) also a hash of those.
@@ -78,6 +89,8 @@ typedef struct PgtsdbSender
 	uint64		identity;
 	const char *origin;			/* what the groups of its new series are named after; NULL: their job and instance */
 	bool		track;			/* pgtsdb_ingest_end_sender() will ask which series it wrote */
+	TsdbStr		without_label;	/* is taken off each series; data NULL: none.  Belongs to the identity. */
+	const PgtsdbHandover *handover; /* NULL: all samples are taken */
 } PgtsdbSender;
 
 #define PGTSDB_IDENTITY_REMOTE_WRITE UINT64CONST(1)
@@ -95,10 +108,13 @@ typedef struct PgtsdbIngestResult
 	uint64		too_old;
 	uint64		too_new;
 	uint64		head_rows;		/* written */
+	uint64		handed_over;	/* not stored, because of a handover: the other sender's samples stand there */
 	uint64		rejected;		/* series or lines with bad labels or syntax, and what this version does not store */
 	TsdbError	first_error;	/* of the first that was not stored; code TSDB_OK when all were */
 } PgtsdbIngestResult;
 
+/* Raises in a transaction whose snapshot would not see what others have just stored. */
+extern void pgtsdb_refuse_old_snapshot(void);
 /* Makes the storage tables when they are missing; refuses isolation levels above READ COMMITTED. */
 extern PgtsdbIngest *pgtsdb_ingest_begin(const PgtsdbIngestOptions *options);
 extern void pgtsdb_ingest_start_sender(PgtsdbIngest *ingest, const PgtsdbSender *sender);

@@ -1,6 +1,6 @@
 /*
  * write_functions.c
- *		tsdb.remote_write(), tsdb.push() and tsdb.push_text().
+ *		tsdb.push() and tsdb.push_text(), and what all write functions have in common.
  *
  * A body that cannot be decoded at all is an error, and nothing of it is stored.
  * Parts that cannot be stored (a series with bad labels, a second value for one
@@ -9,10 +9,7 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -24,87 +21,25 @@
 #include "pg/mem.h"
 #include "pg/storage/storage.h"
 #include "pg/storage/storage_internal.h"
+#include "pg/storage/write.h"
 #include "pg/types/types.h"
 
 /* Times that a timestamptz can say, in milliseconds. */
 #define OLDEST_TIME pgtsdb_timestamp_to_ms(MIN_TIMESTAMP)
 #define NEWEST_TIME pgtsdb_timestamp_to_ms(END_TIMESTAMP - 1)
 
-/* One call of a write function. */
-typedef struct Write
-{
-	PgtsdbCaller caller;
-	TsdbArena  *arena;
-	PgtsdbIngest *ingest;
-	PgtsdbIngestResult result;
-} Write;
-
-typedef TsdbStatus (*RequestDecoder) (TsdbArena *arena, const void *body, size_t len, const TsdbIngestLimits *limits,
-									  TsdbSampleSink *sink, TsdbError *error);
-
-static void store_request(Write *write, const bytea *body, RequestDecoder decode, const char *version);
-static void begin_write(Write *write, uint64 identity);
-static void limit_times(PgtsdbIngestOptions *options, const PgtsdbTenant *tenant);
-static void finish_write(Write *write);
 static void warn_of_losses(const PgtsdbIngestResult *result);
 static uint64 not_stored(const PgtsdbIngestResult *result);
-static void push_samples(Write *write, Jsonb *body);
-static TsdbStatus push_sample(Write *write, JsonbContainer *sample, TsdbError *error);
-static TsdbStatus sample_labels(Write *write, JsonbContainer *sample, TsdbLabels *labels, TsdbError *error);
+static void push_samples(PgtsdbWrite *write, Jsonb *body);
+static TsdbStatus push_sample(PgtsdbWrite *write, JsonbContainer *sample, TsdbError *error);
+static TsdbStatus sample_labels(PgtsdbWrite *write, JsonbContainer *sample, TsdbLabels *labels, TsdbError *error);
 static TsdbStatus sample_time(JsonbContainer *sample, int64 *t, TsdbError *error);
 static TsdbStatus sample_value(JsonbContainer *sample, double *v, TsdbError *error);
 static JsonbValue *field(JsonbContainer *object, const char *name);
 static Jsonb *push_answer(uint64 ingested, uint64 dropped);
 
-PG_FUNCTION_INFO_V1(pgtsdb_sql_remote_write);
-PG_FUNCTION_INFO_V1(pgtsdb_sql_remote_write_v2);
 PG_FUNCTION_INFO_V1(pgtsdb_sql_push);
 PG_FUNCTION_INFO_V1(pgtsdb_sql_push_text);
-
-Datum
-pgtsdb_sql_remote_write(PG_FUNCTION_ARGS)
-{
-	Write		write;
-
-	store_request(&write, PG_GETARG_BYTEA_PP(0), tsdb_remote_write_decode, "1.0");
-	PG_RETURN_INT64(write.result.samples);
-}
-
-/* Neither native histograms nor exemplars are stored. */
-Datum
-pgtsdb_sql_remote_write_v2(PG_FUNCTION_ARGS)
-{
-	bool		nulls[3] = {false, false, false};
-	Datum		values[3] = {Int64GetDatum(0), Int64GetDatum(0), Int64GetDatum(0)};
-	TupleDesc	descriptor;
-	Write		write;
-
-	if (get_call_result_type(fcinfo, NULL, &descriptor) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	store_request(&write, PG_GETARG_BYTEA_PP(0), tsdb_remote_write_v2_decode, "2.0");
-	values[0] = Int64GetDatum((int64) write.result.samples);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(descriptor), values, nulls)));
-}
-
-/* Both versions name the same series by the same bytes, so they share an identity. */
-static void
-store_request(Write *write, const bytea *body, RequestDecoder decode, const char *version)
-{
-	TsdbIngestLimits limits = {.max_body_bytes = (size_t) pgtsdb_max_ingest_body * 1024 * 1024};
-	TsdbError	error;
-
-	begin_write(write, PGTSDB_IDENTITY_REMOTE_WRITE);
-	if (decode(write->arena, VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body), &limits, pgtsdb_ingest_sink(write->ingest), &error) != TSDB_OK)
-	{
-		if (error.hint[0] == '\0' && error.code == TSDB_ERR_LIMIT)
-			tsdb_error_hint(&error, "Send smaller requests, or raise \"pgtsdb.max_ingest_body\".");
-		else if (error.hint[0] == '\0')
-			tsdb_error_hint(&error, "The body must be a Prometheus remote-write %s request, compressed with snappy in block format.",
-							version);
-		pgtsdb_raise(&error);
-	}
-	finish_write(write);
-}
 
 Datum
 pgtsdb_sql_push_text(PG_FUNCTION_ARGS)
@@ -116,7 +51,7 @@ pgtsdb_sql_push_text(PG_FUNCTION_ARGS)
 	TsdbTextOptions options = {.now = pgtsdb_timestamp_to_ms(at), .honor_timestamps = true};
 	TsdbTextResult text_result;
 	TsdbError	error;
-	Write		write;
+	PgtsdbWrite write;
 
 	if (TIMESTAMP_NOT_FINITE(at))
 		ereport(ERROR,
@@ -124,10 +59,10 @@ pgtsdb_sql_push_text(PG_FUNCTION_ARGS)
 				 errmsg("samples need a finite time")));
 	pgtsdb_check(pgtsdb_jsonb_labels(arena, target_labels, &options.target_labels, &error), &error);
 
-	begin_write(&write, pgtsdb_text_identity(options.target_labels, options.honor_labels));
+	pgtsdb_write_begin(&write, &(PgtsdbSender) {.identity = pgtsdb_text_identity(options.target_labels, options.honor_labels)});
 	pgtsdb_check(tsdb_text_decode(write.arena, (TsdbStr) {VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body)}, &options,
 								  pgtsdb_ingest_sink(write.ingest), &text_result, &error), &error);
-	finish_write(&write);
+	pgtsdb_write_finish(&write);
 	PG_RETURN_INT64(write.result.samples);
 }
 
@@ -135,48 +70,47 @@ Datum
 pgtsdb_sql_push(PG_FUNCTION_ARGS)
 {
 	Jsonb	   *body = PG_GETARG_JSONB_P(0);
-	Write		write;
+	PgtsdbWrite write;
 
-	begin_write(&write, 0);
+	pgtsdb_write_begin(&write, &(PgtsdbSender) {0});
 	push_samples(&write, body);
-	finish_write(&write);
+	pgtsdb_write_finish(&write);
 	PG_RETURN_JSONB_P(push_answer(write.result.samples, not_stored(&write.result)));
 }
 
 /* ---- any of them ---- */
 
-static void
-begin_write(Write *write, uint64 identity)
+void
+pgtsdb_write_begin(PgtsdbWrite *write, const PgtsdbSender *sender)
 {
 	PgtsdbTenant *tenant = pgtsdb_current_tenant(PGTSDB_WRITE);
-	PgtsdbIngestOptions options = {.tenant = tenant, .t_min = OLDEST_TIME, .t_max = NEWEST_TIME};
-	PgtsdbSender sender = {.identity = identity};
+	PgtsdbIngestOptions options = pgtsdb_write_options(tenant, pgtsdb_timestamp_to_ms(GetCurrentTimestamp()));
 
-	limit_times(&options, tenant);
 	memset(write, 0, sizeof(*write));
 	write->arena = pgtsdb_arena_create(CurrentMemoryContext, 0, NULL);
 	pgtsdb_act_as_owner(&write->caller);
 	write->ingest = pgtsdb_ingest_begin(&options);
-	pgtsdb_ingest_start_sender(write->ingest, &sender);
+	pgtsdb_ingest_start_sender(write->ingest, sender);
 }
 
 /* The settings are those of the session: of the gateway, say, and not of who imports old samples. */
-static void
-limit_times(PgtsdbIngestOptions *options, const PgtsdbTenant *tenant)
+PgtsdbIngestOptions
+pgtsdb_write_options(const PgtsdbTenant *tenant, int64 received_at)
 {
-	int64		now = pgtsdb_timestamp_to_ms(GetCurrentTimestamp());
+	PgtsdbIngestOptions options = {.tenant = tenant, .t_min = OLDEST_TIME, .t_max = NEWEST_TIME};
 	int64		max_age = (int64) pgtsdb_ingest_max_age * 1000;
 
 	if (pgtsdb_ingest_max_age == PGTSDB_MAX_AGE_OF_TENANT)
 		max_age = pgtsdb_tenant_max_sample_age(tenant);
 	if (max_age > 0)
-		options->t_min = Max(options->t_min, now - max_age);
+		options.t_min = Max(options.t_min, received_at - max_age);
 	if (pgtsdb_ingest_max_ahead > 0)
-		options->t_max = now + (int64) pgtsdb_ingest_max_ahead * 1000;
+		options.t_max = received_at + (int64) pgtsdb_ingest_max_ahead * 1000;
+	return options;
 }
 
-static void
-finish_write(Write *write)
+void
+pgtsdb_write_finish(PgtsdbWrite *write)
 {
 	pgtsdb_ingest_end_sender(write->ingest, NULL);
 	pgtsdb_ingest_finish(write->ingest, &write->result);
@@ -208,7 +142,7 @@ not_stored(const PgtsdbIngestResult *result)
 
 /* A sample that makes no sense is rejected, and the next one read. */
 static void
-push_samples(Write *write, Jsonb *body)
+push_samples(PgtsdbWrite *write, Jsonb *body)
 {
 	JsonbValue *samples = JB_ROOT_IS_OBJECT(body) ? field(&body->root, "samples") : NULL;
 	JsonbIterator *iterator;
@@ -242,7 +176,7 @@ push_samples(Write *write, Jsonb *body)
 }
 
 static TsdbStatus
-push_sample(Write *write, JsonbContainer *sample, TsdbError *error)
+push_sample(PgtsdbWrite *write, JsonbContainer *sample, TsdbError *error)
 {
 	TsdbLabels	labels;
 	int64		t = 0;
@@ -259,7 +193,7 @@ push_sample(Write *write, JsonbContainer *sample, TsdbError *error)
 }
 
 static TsdbStatus
-sample_labels(Write *write, JsonbContainer *sample, TsdbLabels *labels, TsdbError *error)
+sample_labels(PgtsdbWrite *write, JsonbContainer *sample, TsdbLabels *labels, TsdbError *error)
 {
 	JsonbValue *metric = field(sample, "metric");
 	JsonbValue *object = field(sample, "labels");
