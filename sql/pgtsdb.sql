@@ -974,6 +974,107 @@ SELECT pg_catalog.pg_extension_config_dump('tsdb.receivers', '');
 SELECT pg_catalog.pg_extension_config_dump('tsdb.routes', '');
 SELECT pg_catalog.pg_extension_config_dump('tsdb.notification_log', '');
 
+-- ==== forwarding =====================================================================================
+-- What a tenant stores goes on to other servers that take remote write.
+
+CREATE FUNCTION tsdb.check_remote_write_target() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'pgtsdb_check_remote_write_target' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tsdb.check_remote_write_target() IS 'refuses rows of remote_write_targets that could not be used';
+
+CREATE FUNCTION tsdb.wake_forwarder() RETURNS trigger
+    AS 'MODULE_PATHNAME', 'pgtsdb_wake_forwarder' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+COMMENT ON FUNCTION tsdb.wake_forwarder() IS 'gives new targets the position that they begin at, and makes the forwarder look again after commit';
+
+CREATE TABLE tsdb.remote_write_targets (
+    target_id           uuid        NOT NULL DEFAULT pg_catalog.gen_random_uuid() PRIMARY KEY,
+    tenant_id           text        NOT NULL DEFAULT 'default' REFERENCES tsdb.tenants ON DELETE CASCADE,
+    name                text        NOT NULL CHECK (name <> ''),
+    status              text        NOT NULL DEFAULT 'ACTIVE',
+    url                 text,
+    url_secret          text,
+    headers             jsonb       NOT NULL DEFAULT '{}',
+    basic_auth_user     text,
+    password_secret     text,
+    token_secret        text,
+    tls_skip_verify     boolean     NOT NULL DEFAULT false,
+    timeout             interval    NOT NULL DEFAULT '30 seconds',
+    max_age             interval    NOT NULL DEFAULT '2 hours',
+    max_bytes           bigint      NOT NULL DEFAULT 4294967296 CHECK (max_bytes > 0),
+    UNIQUE (tenant_id, name),
+    FOREIGN KEY (tenant_id, url_secret) REFERENCES tsdb.secrets,
+    FOREIGN KEY (tenant_id, password_secret) REFERENCES tsdb.secrets,
+    FOREIGN KEY (tenant_id, token_secret) REFERENCES tsdb.secrets
+);
+COMMENT ON TABLE tsdb.remote_write_targets IS 'servers to which all that the tenant stores is sent on, by remote write 1.0: remote write, pushes, scrapes and the series of alerts';
+COMMENT ON COLUMN tsdb.remote_write_targets.status IS 'ACTIVE, or PAUSED: nothing is sent, and what is stored meanwhile is kept for it only while another target of the tenant is active';
+COMMENT ON COLUMN tsdb.remote_write_targets.url IS 'where requests are posted: http://host:9090/api/v1/write';
+COMMENT ON COLUMN tsdb.remote_write_targets.url_secret IS 'name of the row of tsdb.secrets with the URL, for one that is secret itself';
+COMMENT ON COLUMN tsdb.remote_write_targets.headers IS 'further headers: {"X-Scope-OrgID": "team"}';
+COMMENT ON COLUMN tsdb.remote_write_targets.timeout IS 'of one request';
+COMMENT ON COLUMN tsdb.remote_write_targets.max_age IS 'how long a request is kept for a target that does not take it; then it is given up, and counted as expired';
+COMMENT ON COLUMN tsdb.remote_write_targets.max_bytes IS 'how much is kept for it; the oldest is given up, and counted as expired';
+
+CREATE TABLE tsdb.remote_write_positions (
+    target_id           uuid        NOT NULL PRIMARY KEY REFERENCES tsdb.remote_write_targets ON DELETE CASCADE,
+    xid                 xid8        NOT NULL,
+    seq                 bigint      NOT NULL,
+    sent_requests       bigint      NOT NULL DEFAULT 0,
+    sent_samples        bigint      NOT NULL DEFAULT 0,
+    retries             bigint      NOT NULL DEFAULT 0,
+    refused_samples     bigint      NOT NULL DEFAULT 0,
+    expired_samples     bigint      NOT NULL DEFAULT 0,
+    last_sent_at        timestamptz,
+    last_error_at       timestamptz,
+    last_error          text
+) WITH (fillfactor = 50);
+COMMENT ON TABLE tsdb.remote_write_positions IS 'how far each target has come in tsdb.remote_write_outbox; saved at most half a second late';
+
+CREATE TABLE tsdb.remote_write_outbox (
+    xid                 xid8        NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
+    seq                 bigint      NOT NULL GENERATED ALWAYS AS IDENTITY,
+    created_at          timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    samples             int4        NOT NULL,
+    bytes               int4        NOT NULL,
+    tenant_id           text        NOT NULL,
+    body                bytea       NOT NULL,
+    PRIMARY KEY (tenant_id, xid, seq)
+) WITH (autovacuum_vacuum_scale_factor = 0.2, autovacuum_vacuum_threshold = 500, vacuum_truncate = off,
+        toast.autovacuum_vacuum_scale_factor = 0.2, toast.autovacuum_vacuum_threshold = 5000, toast.vacuum_truncate = off);
+ALTER TABLE tsdb.remote_write_outbox ALTER COLUMN body SET STORAGE EXTERNAL;
+COMMENT ON TABLE tsdb.remote_write_outbox IS 'requests for remote-write targets, from the transactions that stored their samples; deleted when all targets have come past them, and in no dump';
+COMMENT ON COLUMN tsdb.remote_write_outbox.xid IS 'they are sent in the order of transactions, once no earlier one is in progress';
+COMMENT ON COLUMN tsdb.remote_write_outbox.body IS 'protobuf, snappy';
+
+CREATE TRIGGER check_row BEFORE INSERT OR UPDATE ON tsdb.remote_write_targets
+    FOR EACH ROW EXECUTE FUNCTION tsdb.check_remote_write_target();
+CREATE TRIGGER wake_forwarder AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON tsdb.remote_write_targets
+    FOR EACH STATEMENT EXECUTE FUNCTION tsdb.wake_forwarder();
+
+ALTER TABLE tsdb.remote_write_targets ENABLE ROW LEVEL SECURITY;
+CREATE POLICY administrators ON tsdb.remote_write_targets USING (tsdb.has_access(tenant_id, 'administer'));
+
+-- Only the targets: a position counts transactions of this server.
+SELECT pg_catalog.pg_extension_config_dump('tsdb.remote_write_targets', '');
+
+CREATE VIEW tsdb.remote_write_status WITH (security_barrier = true) AS
+SELECT t.tenant_id, t.name, t.status, p.sent_requests, p.sent_samples, p.retries, p.refused_samples, p.expired_samples,
+       o.requests AS waiting_requests, o.samples AS waiting_samples, o.bytes AS waiting_bytes,
+       pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) o.oldest AS behind, p.last_sent_at, p.last_error_at, p.last_error
+  FROM tsdb.remote_write_targets t
+  JOIN tsdb.remote_write_positions p ON p.target_id OPERATOR(pg_catalog.=) t.target_id
+ CROSS JOIN LATERAL (
+       SELECT pg_catalog.count(*) AS requests, COALESCE(pg_catalog.sum(samples), 0)::pg_catalog.int8 AS samples,
+              COALESCE(pg_catalog.sum(bytes), 0)::pg_catalog.int8 AS bytes, pg_catalog.min(created_at) AS oldest
+         FROM tsdb.remote_write_outbox b
+        WHERE b.tenant_id OPERATOR(pg_catalog.=) t.tenant_id AND (b.xid, b.seq) OPERATOR(pg_catalog.>) (p.xid, p.seq)) o
+ WHERE tsdb.has_access(t.tenant_id, 'read');
+COMMENT ON VIEW tsdb.remote_write_status IS 'how each remote-write target fares; counts are kept across restarts, at most half a second late';
+COMMENT ON COLUMN tsdb.remote_write_status.retries IS 'attempts that failed and were repeated: no answer, 429 and 5xx';
+COMMENT ON COLUMN tsdb.remote_write_status.refused_samples IS 'of requests that the target answered with another 4xx, and that are not sent again; it may have stored a part of them';
+COMMENT ON COLUMN tsdb.remote_write_status.expired_samples IS 'given up because of max_age or max_bytes';
+COMMENT ON COLUMN tsdb.remote_write_status.behind IS 'age of the oldest request that waits; null: none does';
+COMMENT ON COLUMN tsdb.remote_write_status.last_error IS 'of the last attempt that failed';
+
 -- ==== views ==========================================================================================
 
 CREATE FUNCTION tsdb.worker_statistics(OUT worker text, OUT database name, OUT slot int4, OUT pid int4, OUT state text,
@@ -1446,6 +1547,8 @@ GRANT SELECT ON tsdb.replicas TO PUBLIC;
 GRANT SELECT, INSERT, UPDATE, DELETE ON tsdb.scrape_configs, tsdb.scrape_targets, tsdb.receivers, tsdb.routes TO PUBLIC;
 GRANT SELECT (tenant_id, secret_name), INSERT, UPDATE, DELETE ON tsdb.secrets TO PUBLIC;
 GRANT SELECT ON tsdb.targets, tsdb.notification_log TO PUBLIC;
+GRANT SELECT, INSERT, UPDATE, DELETE ON tsdb.remote_write_targets TO PUBLIC;
+GRANT SELECT ON tsdb.remote_write_status TO PUBLIC;
 GRANT SELECT ON tsdb.secrets TO pgtsdb_admin;
 GRANT EXECUTE ON FUNCTION tsdb.postgres_metrics() TO pgtsdb_admin, pg_monitor;
 

@@ -441,3 +441,15 @@ pgtsdb_scan_by_tenant(Relation relation, AttrNumber column, const char *tenant_i
 						   CStringGetTextDatum(tenant_id));
 	return systable_beginscan(relation, InvalidOid, false, NULL, 1, &key);
 }
+
+bool
+pgtsdb_has_rows(const char *name)
+{
+	Relation	relation = pgtsdb_open_configuration(name);
+	SysScanDesc scan = systable_beginscan(relation, InvalidOid, false, NULL, 0, NULL);
+	bool		has_rows = HeapTupleIsValid(systable_getnext(scan));
+
+	systable_endscan(scan);
+	table_close(relation, AccessShareLock);
+	return has_rows;
+}

@@ -57,6 +57,8 @@ extern int64 pgtsdb_tenant_max_sample_age(const PgtsdbTenant *tenant);
  */
 extern Relation pgtsdb_open_configuration(const char *name);
 extern SysScanDesc pgtsdb_scan_by_tenant(Relation relation, AttrNumber column, const char *tenant_id);
+/* Of any tenant. */
+extern bool pgtsdb_has_rows(const char *name);
 
 /* Whether the current user has this access to the tenant: what row policies ask, as tsdb.has_access(). */
 extern bool pgtsdb_has_access(const char *tenant_id, PgtsdbAccess access);

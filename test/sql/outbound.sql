@@ -22,6 +22,20 @@ INSERT INTO tsdb.receivers (receiver_name, webhook_url, timeout) VALUES ('team',
 INSERT INTO tsdb.routes (receiver_name) VALUES ('nobody');
 INSERT INTO tsdb.routes (receiver_name, group_by) VALUES ('team', '{...,a}');
 INSERT INTO tsdb.routes (receiver_name, group_interval) VALUES ('team', '-1 s');
+INSERT INTO tsdb.remote_write_targets (name) VALUES ('copy');
+INSERT INTO tsdb.remote_write_targets (target_id, name, url) VALUES ('00000000-0000-0000-0000-000000000001', '', 'http://a/');
+INSERT INTO tsdb.remote_write_targets (name, url) VALUES ('copy', 'a:9090/api/v1/write');
+INSERT INTO tsdb.remote_write_targets (name, url, url_secret) VALUES ('copy', 'http://a/', 's');
+INSERT INTO tsdb.remote_write_targets (name, url, headers) VALUES ('copy', 'http://a/', '{"X-A": ["a"]}');
+INSERT INTO tsdb.remote_write_targets (name, url, headers) VALUES ('copy', 'http://a/', '{"X A": "a"}');
+INSERT INTO tsdb.remote_write_targets (name, url, headers) VALUES ('copy', 'http://a/', '{"": "a"}');
+INSERT INTO tsdb.remote_write_targets (name, url, headers) VALUES ('copy', 'http://a/', '{"X-A": "a\r\nX-B: b"}');
+INSERT INTO tsdb.remote_write_targets (name, url, headers) VALUES ('copy', 'http://a/', '{"content-Type": "text/plain"}');
+INSERT INTO tsdb.remote_write_targets (name, url, timeout) VALUES ('copy', 'http://a/', '0');
+INSERT INTO tsdb.remote_write_targets (name, url, max_age) VALUES ('copy', 'http://a/', '1 month');
+INSERT INTO tsdb.remote_write_targets (target_id, name, url, max_bytes) VALUES ('00000000-0000-0000-0000-000000000001', 'copy', 'http://a/', 0);
+INSERT INTO tsdb.remote_write_targets (name, url, status) VALUES ('copy', 'http://a/', 'paused');
+INSERT INTO tsdb.remote_write_targets (name, url, basic_auth_user, token_secret) VALUES ('copy', 'http://a/', 'u', 't');
 
 -- Addresses of all kinds, and the defaults of a job.
 INSERT INTO tsdb.scrape_configs (job_name, scrape_interval, scheme, metrics_path) VALUES ('probe', '5 s', 'https', '/probe');
@@ -46,6 +60,10 @@ INSERT INTO tsdb.scrape_targets (job_name, address) VALUES ('node', 'a:1');
 INSERT INTO tsdb.scrape_targets (tenant_id, job_name, address, scheme) VALUES ('outbound', 'postgres', 'self', 'postgres');
 INSERT INTO tsdb.receivers (tenant_id, receiver_name, webhook_url, token_secret) VALUES ('outbound', 'team', 'http://a/', 'token');
 INSERT INTO tsdb.routes (tenant_id, receiver_name) VALUES ('outbound', 'team');
+INSERT INTO tsdb.remote_write_targets (tenant_id, name, url, token_secret) VALUES ('outbound', 'copy', 'http://a/', 'token');
+INSERT INTO tsdb.remote_write_targets (name, url) VALUES ('copy', 'http://a/');
+SELECT tenant_id, name, status, sent_samples, waiting_requests, behind FROM tsdb.remote_write_status;
+SELECT body FROM tsdb.remote_write_outbox;
 SELECT tenant_id, secret_name FROM tsdb.secrets;
 SELECT value FROM tsdb.secrets;
 SELECT job_name, address, health FROM tsdb.targets;
@@ -53,10 +71,16 @@ SET ROLE outbound_reader;
 SELECT job_name, address, health FROM tsdb.targets;
 SELECT count(*) AS routes FROM tsdb.routes;
 SELECT count(*) AS receivers FROM tsdb.receivers;
+SELECT count(*) AS targets FROM tsdb.remote_write_targets;
+SELECT tenant_id, name FROM tsdb.remote_write_status;
 UPDATE tsdb.scrape_targets SET status = 'PAUSED';
 INSERT INTO tsdb.scrape_targets (tenant_id, job_name, address) VALUES ('outbound', 'node', 'b:1');
 RESET ROLE;
 
+-- One that is made begins with what comes then; it goes with its position.
+SELECT count(*) AS positions FROM tsdb.remote_write_positions;
+DELETE FROM tsdb.remote_write_targets;
+SELECT count(*) AS positions FROM tsdb.remote_write_positions;
 DELETE FROM tsdb.routes;
 DELETE FROM tsdb.receivers;
 DELETE FROM tsdb.scrape_targets;

@@ -22,6 +22,7 @@
 #include "pg/config_values.h"
 #include "pg/errors.h"
 #include "pg/outbound/outbound.h"
+#include "pg/storage/outbox.h"
 #include "pg/tenant.h"
 #include "pg/worker/worker.h"
 
@@ -244,18 +245,18 @@ pgtsdb_check_scrape_config(PG_FUNCTION_ARGS)
 
 /* ---- receivers, routes ---- */
 
+/* One of two columns has the address: itself, or the name of the secret that it is. */
 static void
-check_webhook(const Row *row)
+check_url(const Row *row, const char *kind, const char *name, const char *column, const char *example)
 {
-	char	   *url = get_text(row, "webhook_url");
-	char	   *secret = get_text(row, "webhook_url_secret");
+	char	   *url = get_text(row, column);
+	char	   *secret = get_text(row, psprintf("%s_secret", column));
 
 	if ((url == NULL) == (secret == NULL))
-		refuse("receiver", get_text(row, "receiver_name"),
-			   url == NULL ? "it has neither webhook_url nor webhook_url_secret"
-			   : "it has both webhook_url and webhook_url_secret", NULL);
+		refuse(kind, get_text(row, name),
+			   psprintf(url == NULL ? "it has neither %s nor %s_secret" : "it has both %s and %s_secret", column, column), NULL);
 	if (url != NULL && strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
-		refuse("webhook_url", url, "it is no http or https address", "Write for instance http://127.0.0.1:8080/alerts.");
+		refuse(column, url, "it is no http or https address", psprintf("Write for instance %s.", example));
 }
 
 /* Label names, each once; '...' stands alone. */
@@ -293,7 +294,7 @@ pgtsdb_check_receiver(PG_FUNCTION_ARGS)
 
 	if (strcmp(row.table, "receivers") == 0)
 	{
-		check_webhook(&row);
+		check_url(&row, "receiver", "receiver_name", "webhook_url", "http://127.0.0.1:8080/alerts");
 		check_credentials(&row);
 		check_interval(&row, "timeout", 100);
 	}
@@ -302,6 +303,75 @@ pgtsdb_check_receiver(PG_FUNCTION_ARGS)
 	check_interval(&row, "group_interval", 1000);
 	check_interval(&row, "repeat_interval", 1000);
 	return PointerGetDatum(row.tuple);
+}
+
+/* ---- remote_write_targets ---- */
+
+/* What could end the header, or the request, would write another one. */
+static void
+check_header(void *context, const char *key, int key_len, const char *value, int value_len)
+{
+	static const char *const own[] = {"content-type", "content-encoding", "content-length", "host", "transfer-encoding"};
+	char	   *name = pnstrdup(key, key_len);
+
+	if (key_len == 0 || strspn(name, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") != key_len)
+		refuse("header", name, "it is not the name of a header", NULL);
+	for (int i = 0; i < lengthof(own); i++)
+		if (pg_strcasecmp(name, own[i]) == 0)
+			refuse("header", name, "remote write sets it itself", NULL);
+	for (int i = 0; i < value_len; i++)
+		if ((unsigned char) value[i] < ' ' || value[i] == 0x7f)
+			refuse("value of header", name, "it has control characters", NULL);
+}
+
+PG_FUNCTION_INFO_V1(pgtsdb_check_remote_write_target);
+
+Datum
+pgtsdb_check_remote_write_target(PG_FUNCTION_ARGS)
+{
+	Row			row = row_of_trigger(fcinfo);
+	Datum		headers;
+
+	check_url(&row, "remote-write target", "name", "url", "http://127.0.0.1:9090/api/v1/write");
+	check_credentials(&row);
+	check_interval(&row, "timeout", 100);
+	check_interval(&row, "max_age", 1000);
+	check_one_of(&row, "status", "ACTIVE", "PAUSED");
+	if (get_column(&row, "headers", JSONBOID, &headers) && !pgtsdb_json_pairs(DatumGetJsonbP(headers), false, check_header, NULL))
+		refuse("headers", NULL, "it is not an object of strings", "Write for instance {\"X-Scope-OrgID\": \"team\"}.");
+	return PointerGetDatum(row.tuple);
+}
+
+void
+pgtsdb_start_forwarding(void)
+{
+	static const char start[] =
+		"INSERT INTO tsdb.remote_write_positions (target_id, xid, seq)"
+		" SELECT target_id, pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot()), 0 FROM tsdb.remote_write_targets t"
+		" WHERE NOT EXISTS (SELECT FROM tsdb.remote_write_positions p WHERE p.target_id OPERATOR(pg_catalog.=) t.target_id)"
+		" ON CONFLICT DO NOTHING";
+
+	if (SPI_execute(start, false, 0) != SPI_OK_INSERT)
+		elog(ERROR, "could not make positions of remote-write targets");
+}
+
+PG_FUNCTION_INFO_V1(pgtsdb_wake_forwarder);
+
+Datum
+pgtsdb_wake_forwarder(PG_FUNCTION_ARGS)
+{
+	PgtsdbCaller caller;
+
+	if (pgtsdb_outbox_filled == NULL)
+		ereport(WARNING,
+				(errmsg("nothing is forwarded while pgtsdb is not in \"shared_preload_libraries\"")));
+	pgtsdb_act_as_owner(&caller);
+	SPI_connect();
+	pgtsdb_start_forwarding();
+	SPI_finish();
+	pgtsdb_act_as_caller(&caller);
+	pgtsdb_wake_worker_at_commit(PGTSDB_WORKER_FORWARDER);
+	return PointerGetDatum(NULL);
 }
 
 /* ---- waking ---- */

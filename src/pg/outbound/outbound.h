@@ -1,6 +1,6 @@
 /*
  * outbound.h
- *		What the main library keeps for the scraper and the notifier (folder scraper/): the checks
+ *		What the main library keeps for the scraper, the notifier and the forwarder (folder scraper/): the checks
  *		of their configuration, and their memory of each target.
  */
 #ifndef PGTSDB_OUTBOUND_H
@@ -11,6 +11,14 @@
 #include "datatype/timestamp.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
+
+/* ---- check_config.c ---- */
+
+/*
+ * Gives a position to remote-write targets that have none: with what is committed from here on they begin, by this transaction or an
+ * earlier one that is still in progress.  Within SPI_connect() .. SPI_finish(), by the owner of the extension.
+ */
+extern void pgtsdb_start_forwarding(void);
 
 /* ---- target_status.c ---- */
 

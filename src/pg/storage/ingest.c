@@ -24,6 +24,7 @@
 #include "pg/storage/locks.h"
 #include "pg/storage/metadata.h"
 #include "pg/storage/newest.h"
+#include "pg/storage/outbox.h"
 #include "pg/storage/relations.h"
 #include "pg/storage/series_cache.h"
 #include "pg/storage/storage.h"
@@ -94,6 +95,7 @@ struct PgtsdbIngest
 	Waiting    *waiting;		/* same index */
 	waiting_hash *numbers;
 
+	PgtsdbOutbox *outbox;		/* NULL: nothing is forwarded */
 	PgtsdbNewest *newest;		/* NULL unless the sender continues the series of another one */
 
 	/* Series that this sender wrote, when it is tracked */
@@ -157,6 +159,7 @@ pgtsdb_ingest_begin(const PgtsdbIngestOptions *options)
 	ingest->identity = tenant_identity(options->tenant);
 	ingest->rows = pgtsdb_head_rows_create(ingest->identity);
 	ingest->metadata = pgtsdb_metadata_create();
+	ingest->outbox = pgtsdb_outbox_create(options->tenant);
 	ingest->sink = (TsdbSampleSink) {
 		.samples = take_samples,
 		.metadata = take_metadata,
@@ -215,6 +218,8 @@ pgtsdb_ingest_finish(PgtsdbIngest *ingest, PgtsdbIngestResult *result)
 	pgtsdb_head_rows_flush(ingest->rows, &ingest->result);
 	pgtsdb_metadata_store(ingest->metadata);
 	count_result(ingest);
+	if (ingest->outbox != NULL)
+		pgtsdb_outbox_flush(ingest->outbox);
 	*result = ingest->result;
 	MemoryContextDelete(ingest->context);
 }
@@ -270,6 +275,13 @@ pgtsdb_ingest_end_sender(PgtsdbIngest *ingest, size_t *n)
 	if (n != NULL)
 		*n = kept;
 	return ingest->written;
+}
+
+void
+pgtsdb_ingest_forward(PgtsdbIngest *ingest, const void *body, size_t len, size_t samples)
+{
+	if (ingest->outbox != NULL)
+		pgtsdb_outbox_put(ingest->outbox, body, len, samples);
 }
 
 uint64
@@ -407,8 +419,13 @@ static void
 add_samples(PgtsdbIngest *ingest, PgtsdbSeriesRef series, const TsdbSample *samples, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (likely(ingest->newest == NULL) || is_next(ingest, series, samples[i].t))
-			pgtsdb_head_rows_add(ingest->rows, series, samples[i].t, samples[i].v, &ingest->result);
+	{
+		if (unlikely(ingest->newest != NULL) && !is_next(ingest, series, samples[i].t))
+			continue;
+		pgtsdb_head_rows_add(ingest->rows, series, samples[i].t, samples[i].v, &ingest->result);
+		if (unlikely(ingest->outbox != NULL) && !ingest->sender.forwarded)
+			pgtsdb_outbox_add(ingest->outbox, series, samples[i].t, samples[i].v);
+	}
 	if (!ingest->sender.track)
 		return;
 	if (ingest->n_written == ingest->written_capacity)

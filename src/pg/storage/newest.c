@@ -7,7 +7,7 @@
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -17,27 +17,15 @@
 
 typedef struct NewestGroup
 {
-	uint64		key;			/* part and group_id */
+	uint64		key;			/* first: part and group_id */
 	int64	   *columns;
-	char		status;			/* of simplehash */
 } NewestGroup;
-
-#define SH_PREFIX newest
-#define SH_ELEMENT_TYPE NewestGroup
-#define SH_KEY_TYPE uint64
-#define SH_KEY key
-#define SH_HASH_KEY(tb, k) murmurhash32((uint32) (k) ^ (uint32) ((k) >> 32))
-#define SH_EQUAL(tb, a, b) ((a) == (b))
-#define SH_SCOPE static inline
-#define SH_DECLARE
-#define SH_DEFINE
-#include "lib/simplehash.h"
 
 struct PgtsdbNewest
 {
 	MemoryContext context;
 	int64		t_from;
-	newest_hash *groups;
+	HTAB	   *groups;
 };
 
 static int64 *read_group(PgtsdbNewest *newest, PgtsdbSeriesRef series);
@@ -45,9 +33,12 @@ static int64 *read_group(PgtsdbNewest *newest, PgtsdbSeriesRef series);
 PgtsdbNewest *
 pgtsdb_newest_create(MemoryContext context, int64 t_from)
 {
+	HASHCTL		control = {.keysize = sizeof(uint64), .entrysize = sizeof(NewestGroup), .hcxt = context};
 	PgtsdbNewest *newest = MemoryContextAlloc(context, sizeof(PgtsdbNewest));
 
-	*newest = (PgtsdbNewest) {context, t_from, newest_create(context, 64, NULL)};
+	*newest = (PgtsdbNewest) {
+		context, t_from, hash_create("pgtsdb newest samples", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT)
+	};
 	return newest;
 }
 
@@ -56,7 +47,7 @@ pgtsdb_newest_of(PgtsdbNewest *newest, PgtsdbSeriesRef series)
 {
 	uint64		key = ((uint64) (uint32) series.part << 32) | (uint32) series.group_id;
 	bool		found;
-	NewestGroup *group = newest_insert(newest->groups, key, &found);
+	NewestGroup *group = hash_search(newest->groups, &key, HASH_ENTER, &found);
 
 	if (!found)
 		group->columns = read_group(newest, series);

@@ -23,7 +23,7 @@
 
 static int64 store_request(const bytea *body, int version);
 static TsdbWriteRequest *open_request(TsdbArena *arena, const bytea *body, int version);
-static PgtsdbIngestResult feed(const TsdbWriteRequest *request, const PgtsdbSender *sender);
+static PgtsdbIngestResult feed(const TsdbWriteRequest *request, const PgtsdbSender *sender, const bytea *body);
 static int64 store_of_replica(const PgtsdbReplica *replica, const TsdbWriteRequest *request, const bytea *body, int version);
 static bool admit(const PgtsdbReplica *replica, const TsdbWriteRequest *request, const bytea *body, int version,
 				  PgtsdbHandover *handover);
@@ -56,11 +56,13 @@ store_request(const bytea *body, int version)
 {
 	PgtsdbTenant *tenant = pgtsdb_current_tenant(PGTSDB_WRITE);
 	TsdbWriteRequest *request = open_request(pgtsdb_arena_create(CurrentMemoryContext, 0, NULL), body, version);
+	PgtsdbSender sender = {.identity = PGTSDB_IDENTITY_REMOTE_WRITE};
 	PgtsdbReplica replica;
 
 	if (pgtsdb_find_replica(tenant, request, &replica))
 		return store_of_replica(&replica, request, body, version);
-	return (int64) feed(request, &(PgtsdbSender) {.identity = PGTSDB_IDENTITY_REMOTE_WRITE}).samples;
+	sender.forwarded = version == 1;
+	return (int64) feed(request, &sender, body).samples;
 }
 
 static TsdbWriteRequest *
@@ -82,13 +84,22 @@ open_request(TsdbArena *arena, const bytea *body, int version)
 	return request;
 }
 
-/* Both versions name the same series by the same bytes, so they share an identity. */
+/*
+ * Both versions name the same series by the same bytes, so they share an identity.  A body of version 1 goes on to other servers as
+ * it came, its metadata too, when nothing was changed in it.
+ */
 static PgtsdbIngestResult
-feed(const TsdbWriteRequest *request, const PgtsdbSender *sender)
+feed(const TsdbWriteRequest *request, const PgtsdbSender *sender, const bytea *body)
 {
 	PgtsdbWrite write;
+	int64		t_min;
+	int64		t_max;
+	size_t		samples = tsdb_write_request_times(request, &t_min, &t_max);
 
 	pgtsdb_write_begin(&write, sender);
+	/* an empty message is a block of one byte */
+	if (sender->forwarded && VARSIZE_ANY_EXHDR(body) > 1)
+		pgtsdb_ingest_forward(write.ingest, VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body), samples);
 	tsdb_write_request_feed(request, pgtsdb_ingest_sink(write.ingest));
 	pgtsdb_write_finish(&write);
 	return write.result;
@@ -110,7 +121,7 @@ store_of_replica(const PgtsdbReplica *replica, const TsdbWriteRequest *request, 
 	if (!admit(replica, request, body, version, &handover))
 		return (int64) n;
 	sender = pgtsdb_replica_sender(replica, t_min <= handover.to ? &handover : NULL);
-	result = feed(request, &sender);
+	result = feed(request, &sender, body);
 	pgtsdb_count_replica(replica, PGTSDB_REPLICA_ACCEPTED, (int64) result.samples);
 	return (int64) (result.samples + result.handed_over);
 }

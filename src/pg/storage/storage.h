@@ -91,6 +91,7 @@ typedef struct PgtsdbSender
 	bool		track;			/* pgtsdb_ingest_end_sender() will ask which series it wrote */
 	TsdbStr		without_label;	/* is taken off each series; data NULL: none.  Belongs to the identity. */
 	const PgtsdbHandover *handover; /* NULL: all samples are taken */
+	bool		forwarded;		/* its samples go on to other servers by pgtsdb_ingest_forward() */
 } PgtsdbSender;
 
 #define PGTSDB_IDENTITY_REMOTE_WRITE UINT64CONST(1)
@@ -130,6 +131,12 @@ extern void pgtsdb_ingest_append_labels(PgtsdbIngest *ingest, TsdbLabels labels,
  * wrote, in order, each once, valid until the next start or the finish; NULL without.
  */
 extern const PgtsdbSeriesRef *pgtsdb_ingest_end_sender(PgtsdbIngest *ingest, size_t *n);
+
+/*
+ * What is stored is also sent to the remote-write targets of the tenant, unless the sender is one that
+ * forwards by itself: a body of remote write 1.0 as it came.  Without targets that does nothing.
+ */
+extern void pgtsdb_ingest_forward(PgtsdbIngest *ingest, const void *body, size_t len, size_t samples);
 
 /* Writes what is left and frees the ingest. */
 extern void pgtsdb_ingest_finish(PgtsdbIngest *ingest, PgtsdbIngestResult *result);

@@ -33,6 +33,8 @@
 #include "utils/varlena.h"
 
 #include "pg/guc.h"
+#include "pg/storage/outbox.h"
+#include "pg/tenant.h"
 #include "pg/worker/worker_internal.h"
 
 #define RESTART_MAX_MS (60 * 1000)
@@ -54,6 +56,7 @@ static const struct
 	{PGTSDB_WORKER_RULER, "pgtsdb", "pgtsdb_ruler_main", NULL},
 	{PGTSDB_WORKER_SCRAPER, "pgtsdb_scraper", "pgtsdb_scraper_main", &pgtsdb_scrapers},
 	{PGTSDB_WORKER_NOTIFIER, "pgtsdb_scraper", "pgtsdb_notifier_main", NULL},
+	{PGTSDB_WORKER_FORWARDER, "pgtsdb_scraper", "pgtsdb_forwarder_main", NULL},
 };
 
 /* Handles of what this process registered; they tell of workers that ended before they could attach. */
@@ -75,6 +78,7 @@ typedef struct DatabaseList
 PGDLLEXPORT void pgtsdb_launcher_main(Datum main_arg);
 PGDLLEXPORT void pgtsdb_probe_main(Datum main_arg);
 
+static void wake_forwarder(void);
 static void read_database_list(PgtsdbWorker *worker, void *arg);
 static bool is_named(List *names, const char *name);
 static void adopt_database_list(const DatabaseList *list);
@@ -99,6 +103,7 @@ pgtsdb_worker_init(void)
 	pgtsdb_worker_shared_init();
 	if (IsBinaryUpgrade)
 		return;
+	pgtsdb_outbox_filled = wake_forwarder;
 
 	strlcpy(launcher.bgw_name, "pgtsdb launcher", BGW_MAXLEN);
 	strlcpy(launcher.bgw_type, "pgtsdb launcher", BGW_MAXLEN);
@@ -109,6 +114,12 @@ pgtsdb_worker_init(void)
 	strlcpy(launcher.bgw_function_name, "pgtsdb_launcher_main", BGW_MAXLEN);
 	launcher.bgw_main_arg = Int32GetDatum(PGTSDB_LAUNCHER_SLOT);
 	RegisterBackgroundWorker(&launcher);
+}
+
+static void
+wake_forwarder(void)
+{
+	pgtsdb_wake_worker_at_commit(PGTSDB_WORKER_FORWARDER);
 }
 
 /* ---- the launcher ---- */
@@ -289,7 +300,8 @@ tend_program(PgtsdbDatabaseSlot *database, int program, TimestampTz now)
 {
 	int			instances = programs[program].instances == NULL ? 1 : *programs[program].instances;
 
-	if (!is_installed(programs[program].library))
+	if (!is_installed(programs[program].library) ||
+		(programs[program].kind == PGTSDB_WORKER_FORWARDER && !database->forwards))
 		instances = 0;
 	stop_workers_of(database->oid, &programs[program].kind, instances);
 	for (int slot = 0; slot < instances; slot++)
@@ -442,12 +454,19 @@ note_end(int index, TimestampTz now)
 
 /* ---- the probe ---- */
 
+typedef struct Finding
+{
+	PgtsdbDatabaseState state;
+	bool		forwards;
+} Finding;
+
 static void
 look_for_extension(PgtsdbWorker *worker, void *arg)
 {
-	PgtsdbDatabaseState *state = arg;
+	Finding    *finding = arg;
 
-	*state = OidIsValid(get_extension_oid("pgtsdb", true)) ? PGTSDB_DATABASE_PRESENT : PGTSDB_DATABASE_ABSENT;
+	finding->state = OidIsValid(get_extension_oid("pgtsdb", true)) ? PGTSDB_DATABASE_PRESENT : PGTSDB_DATABASE_ABSENT;
+	finding->forwards = finding->state == PGTSDB_DATABASE_PRESENT && pgtsdb_has_rows("remote_write_targets");
 }
 
 /* The one program that ends when its work is done, and then with exit code 0, which the server does not log. */
@@ -455,9 +474,9 @@ void
 pgtsdb_probe_main(Datum main_arg)
 {
 	PgtsdbWorker *worker = pgtsdb_worker_start(main_arg, PGTSDB_WORKER_PROBE);
-	PgtsdbDatabaseState state = PGTSDB_DATABASE_UNKNOWN;
+	Finding		finding = {PGTSDB_DATABASE_UNKNOWN, false};
 
-	if (pgtsdb_worker_unit(worker, "look for the extension", look_for_extension, &state))
-		pgtsdb_worker_report_database(state);
-	proc_exit(state == PGTSDB_DATABASE_UNKNOWN ? 1 : 0);
+	if (pgtsdb_worker_unit(worker, "look for the extension", look_for_extension, &finding))
+		pgtsdb_worker_report_database(finding.state, finding.forwards);
+	proc_exit(finding.state == PGTSDB_DATABASE_UNKNOWN ? 1 : 0);
 }

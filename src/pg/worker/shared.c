@@ -25,6 +25,8 @@ static uint32 kinds_to_wake = 0;	/* bit per kind, for the commit of the current 
 static void shmem_request(void);
 static void shmem_startup(void);
 static void detach(int code, Datum arg);
+static bool is_known_to_forward(void);
+static void ask_for_forwarder(void);
 static void wake_in_database(PgtsdbWorkerKind kind, Oid database);
 static void at_transaction_end(XactEvent event, void *arg);
 
@@ -140,13 +142,20 @@ pgtsdb_worker_count_error(PgtsdbWorkerSlot *slot, const char *message)
 	LWLockRelease(pgtsdb_worker_shared->lock);
 }
 
+/* That it forwards is not taken back by who has looked before the first target came. */
 void
-pgtsdb_worker_report_database(PgtsdbDatabaseState state)
+pgtsdb_worker_report_database(PgtsdbDatabaseState state, bool forwards)
 {
 	LWLockAcquire(pgtsdb_worker_shared->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < PGTSDB_MAX_DATABASES; i++)
-		if (pgtsdb_worker_shared->databases[i].oid == MyDatabaseId)
-			pgtsdb_worker_shared->databases[i].state = state;
+	{
+		PgtsdbDatabaseSlot *database = &pgtsdb_worker_shared->databases[i];
+
+		if (database->oid != MyDatabaseId)
+			continue;
+		database->state = state;
+		database->forwards = state == PGTSDB_DATABASE_PRESENT && (database->forwards || forwards);
+	}
 	LWLockRelease(pgtsdb_worker_shared->lock);
 }
 
@@ -167,6 +176,8 @@ pgtsdb_worker_kind_name(PgtsdbWorkerKind kind)
 			return "ruler";
 		case PGTSDB_WORKER_NOTIFIER:
 			return "notifier";
+		case PGTSDB_WORKER_FORWARDER:
+			return "forwarder";
 		case PGTSDB_WORKER_GATEWAY:
 			return "gateway";
 	}
@@ -178,8 +189,35 @@ pgtsdb_worker_kind_name(PgtsdbWorkerKind kind)
 void
 pgtsdb_wake_worker(PgtsdbWorkerKind kind)
 {
-	if (pgtsdb_worker_shared != NULL && pgtsdb_worker_shared->build_id == PGTSDB_BUILD_ID)
-		wake_in_database(kind, kind == PGTSDB_WORKER_LAUNCHER ? InvalidOid : MyDatabaseId);
+	if (pgtsdb_worker_shared == NULL || pgtsdb_worker_shared->build_id != PGTSDB_BUILD_ID)
+		return;
+	if (kind == PGTSDB_WORKER_FORWARDER && !is_known_to_forward())
+		ask_for_forwarder();
+	wake_in_database(kind, kind == PGTSDB_WORKER_LAUNCHER ? InvalidOid : MyDatabaseId);
+}
+
+static bool
+is_known_to_forward(void)
+{
+	bool		known = true;
+
+	LWLockAcquire(pgtsdb_worker_shared->lock, LW_SHARED);
+	for (int i = 0; i < PGTSDB_MAX_DATABASES; i++)
+		if (pgtsdb_worker_shared->databases[i].oid == MyDatabaseId)
+			known = pgtsdb_worker_shared->databases[i].forwards;
+	LWLockRelease(pgtsdb_worker_shared->lock);
+	return known;
+}
+
+static void
+ask_for_forwarder(void)
+{
+	LWLockAcquire(pgtsdb_worker_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < PGTSDB_MAX_DATABASES; i++)
+		if (pgtsdb_worker_shared->databases[i].oid == MyDatabaseId)
+			pgtsdb_worker_shared->databases[i].forwards = true;
+	LWLockRelease(pgtsdb_worker_shared->lock);
+	wake_in_database(PGTSDB_WORKER_LAUNCHER, InvalidOid);
 }
 
 /* A latch outlives its process, as its PGPROC does: at worst a newer process wakes once for nothing. */

@@ -200,7 +200,7 @@ begin_unit(PgtsdbWorker *worker, int timeout_ms)
 	if (needs_extension(worker) && !pgtsdb_lock_extension(AccessShareLock))
 	{
 		CommitTransactionCommand();
-		pgtsdb_worker_report_database(PGTSDB_DATABASE_ABSENT);
+		pgtsdb_worker_report_database(PGTSDB_DATABASE_ABSENT, false);
 		leave(worker, "the extension was dropped");
 	}
 	PushActiveSnapshot(GetTransactionSnapshot());

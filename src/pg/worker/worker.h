@@ -43,6 +43,7 @@ typedef enum PgtsdbWorkerKind
 	PGTSDB_WORKER_COMPACTOR,
 	PGTSDB_WORKER_RULER,
 	PGTSDB_WORKER_NOTIFIER,
+	PGTSDB_WORKER_FORWARDER,
 	PGTSDB_WORKER_GATEWAY		/* a program of its own, not a process of the server */
 } PgtsdbWorkerKind;
 
@@ -54,7 +55,7 @@ typedef enum PgtsdbWorkerKind
  * running server must not meet structures it does not know.  Raise the number whenever
  * a structure in shared memory changes.
  */
-#define PGTSDB_SHARED_LAYOUT 2
+#define PGTSDB_SHARED_LAYOUT 3
 #define PGTSDB_BUILD_ID (((uint64) PGTSDB_BUILT_FOR << 32) | PGTSDB_SHARED_LAYOUT)
 
 /* ---- the life of a worker (worker.c) ---- */

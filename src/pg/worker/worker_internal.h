@@ -36,6 +36,7 @@ typedef struct PgtsdbDatabaseSlot
 	NameData	name;
 	bool		wanted;			/* still named by pgtsdb.databases */
 	PgtsdbDatabaseState state;
+	bool		forwards;		/* it has remote-write targets, or had some: only then it has a forwarder */
 	TimestampTz probe_at;		/* when the launcher looks again */
 } PgtsdbDatabaseSlot;
 
@@ -98,7 +99,7 @@ extern void pgtsdb_worker_beat(PgtsdbWorkerSlot *slot, PgtsdbWorkerState state);
 extern void pgtsdb_worker_count_unit(PgtsdbWorkerSlot *slot);
 extern void pgtsdb_worker_count_error(PgtsdbWorkerSlot *slot, const char *message);
 /* What a worker learned about the database that it is connected to. */
-extern void pgtsdb_worker_report_database(PgtsdbDatabaseState state);
+extern void pgtsdb_worker_report_database(PgtsdbDatabaseState state, bool forwards);
 extern const char *pgtsdb_worker_kind_name(PgtsdbWorkerKind kind);
 
 /* gateway.c */
