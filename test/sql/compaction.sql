@@ -36,7 +36,7 @@ SELECT count(*) > 0 AS some, bool_and(dt < 2 * 3600 * 1000) AS within_span,
        bool_and(t_min / 7200000 = (t_min + dt) / 7200000) AS within_window
   FROM tsdb.chunks WHERE t_min >= extract(epoch FROM timestamptz '2026-02-01') * 1000;
 SELECT c.tableoid::regclass, count(DISTINCT t_min / 86400000) AS days
-  FROM tsdb.chunks c WHERE t_min >= extract(epoch FROM timestamptz '2026-02-01') * 1000 GROUP BY 1 ORDER BY 1::text;
+  FROM tsdb.chunks c WHERE t_min >= extract(epoch FROM timestamptz '2026-02-01') * 1000 GROUP BY 1 ORDER BY 1;
 
 -- Late samples go into the chunks they overlap; a sample that is there already stays what it was.
 SELECT count(*) FROM (SELECT tsdb.push_text(E'c_bulk{n="int"} 1000\nc_bulk{n="late"} 1\n', '{}', timestamptz '2026-02-01 00:30:30Z')) pushed;

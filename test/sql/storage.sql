@@ -22,7 +22,7 @@ SELECT attrelid::regclass, attname, atttypid::regtype, attnotnull, attstorage
 SELECT indexrelid::regclass, pg_get_indexdef(indexrelid) FROM pg_index JOIN pg_class c ON c.oid = indrelid
  WHERE relnamespace = 'tsdb'::regnamespace
    AND relname IN ('parts', 'series_groups', 'series', 'head', 'chunks', 'metric_definitions')
- ORDER BY 1::text;
+ ORDER BY pg_get_indexdef(indexrelid) COLLATE "C";
 
 -- They belong to nobody's extension, so pg_dump takes them, and DROP EXTENSION does not.
 SELECT count(*) FROM pg_depend WHERE deptype = 'e' AND classid = 'pg_class'::regclass
