@@ -262,6 +262,17 @@ $node->safe_psql('postgres', 'DELETE FROM tsdb.remote_write_targets');
 write_samples('after', 1, 3);
 is($node->safe_psql('postgres', 'SELECT count(*) FROM tsdb.remote_write_outbox'), 0, 'without a target nothing is kept again');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM tsdb.remote_write_status}), 0, 'and nothing shown');
+is($node->safe_psql('postgres', q{SELECT errors FROM tsdb.worker_status WHERE worker = 'forwarder'}), 0, 'no unit of the forwarder has failed');
+$node->safe_psql('postgres', 'SELECT tsdb.drop_storage(); DROP EXTENSION pgtsdb');
+wait_until('the forwarder goes with the extension', 30, sub {
+	psql_if_it_answers($node, q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pgtsdb forwarder'}) =~ /^0$/ });
+$node->safe_psql('postgres', 'CREATE EXTENSION pgtsdb');
+sleep 1;
+is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'pgtsdb forwarder'}), 0,
+	'and is not there without a target');
+$node->safe_psql('postgres', "INSERT INTO tsdb.remote_write_targets (name, url) VALUES ('web', 'http://$address/write')");
+write_samples('anew', 1, 1);
+wait_until_sent('web', 'but with one');
 
 $node->stop;
 done_testing();
