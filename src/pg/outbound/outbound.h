@@ -15,8 +15,8 @@
 /* ---- check_config.c ---- */
 
 /*
- * Gives a position to remote-write targets that have none: with what is committed from here on they begin, by this transaction or an
- * earlier one that is still in progress.  Within SPI_connect() .. SPI_finish(), by the owner of the extension.
+ * Gives a position to remote-write targets that have none: with what is committed from here on they begin, by this
+ * transaction or an earlier one that is still in progress.  Within SPI_connect() .. SPI_finish(), by the owner of the extension.
  */
 extern void pgtsdb_start_forwarding(void);
 

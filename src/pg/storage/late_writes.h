@@ -30,7 +30,8 @@ extern void pgtsdb_note_removed(int32 part, int64 t_min, int64 t_max);
 
 /*
  * The horizon of a snapshot: every sample of an earlier time is seen by the snapshot, or will be noted by the transaction
- * that brings it.  To be called before the snapshot is taken; on a standby the answer is in the snapshot itself.  False: nothing is known, as without shared_preload_libraries.
+ * that brings it.  To be called before the snapshot is taken; on a standby the answer is in the snapshot itself.  False: nothing
+ * is known, as without shared_preload_libraries.
  */
 typedef struct PgtsdbHorizon
 {
