@@ -9,6 +9,7 @@ use Time::HiRes qw(time usleep);
 
 use Pgtsdb::Gateway;
 use Pgtsdb::Node;
+use Pgtsdb::RemoteWrite qw(remote_write_v2_body);
 
 my $interval = 200;		# milliseconds between scrapes; b scrapes in the middle between those of a
 my %value = (a => 1, b => 2);
@@ -147,5 +148,24 @@ is_deeply([ sort @runs ], [ ($changes) x 10 ], 'each series changes as often as 
 
 is($node->safe_psql('postgres', q{SELECT count(*) FROM tsdb.held_writes h JOIN tsdb.replica_elections e ON h.replica = e.replica}), 0,
 	'nothing is held of the elected one');
+# ---- what a sender is told of a request that is held ----
+
+my $other = $survivor eq 'a' ? 'b' : 'a';
+my %labels = (__name__ => 'm2', cluster => 'east', __replica__ => $other);
+$node->safe_psql('postgres', q{UPDATE tsdb.replica_elections SET received_at = now() + interval '1 hour'});
+my $answer = $gateway->post('/api/v1/write', remote_write_v2_body({ labels => \%labels, samples => [ [ int(time() * 1000), 1 ] ] }),
+	%Pgtsdb::Gateway::WRITE_V2);
+is($answer->{status}, 204, 'of version 2 as well it is accepted');
+is($answer->{headers}{'x-prometheus-remote-write-samples-written'}, 1, 'and counts as written');
+$answer = $gateway->post('/api/v1/write', 'no snappy', %Pgtsdb::Gateway::WRITE);
+is($answer->{status}, 400, 'a body that is none is refused');
+$node->safe_psql('postgres', q{UPDATE tsdb.replica_pairs SET max_held_bytes = 0});
+$answer = $gateway->write([ { labels => \%labels, samples => [ [ int(time() * 1000), 1 ] ] } ]);
+is($answer->{status}, 503, 'when too much is held the sender keeps it');
+is($answer->{headers}{'retry-after'}, 1, 'and repeats');
+$node->safe_psql('postgres', q{UPDATE tsdb.replica_pairs SET max_clusters = 1});
+$labels{cluster} = 'west';
+is($gateway->write([ { labels => \%labels, samples => [ [ int(time() * 1000), 1 ] ] } ])->{status}, 429, 'one cluster too many is a budget');
+
 $node->stop;
 done_testing();
