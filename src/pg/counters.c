@@ -11,11 +11,9 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
-#include "storage/ipc.h"
-#include "storage/lwlock.h"
-#include "storage/shmem.h"
 
 #include "pg/counters.h"
+#include "pg/shared_memory.h"
 
 /* A power of two; 224 kB. */
 #define N_ENTRIES 1024
@@ -39,11 +37,9 @@ typedef struct Pending
 static Entry *entries;
 static Pending pending[MAX_PENDING];
 static int	n_pending;
-static shmem_request_hook_type previous_request_hook;
-static shmem_startup_hook_type previous_startup_hook;
 
-static void request_memory(void);
-static void attach(void);
+static Size shared_size(void);
+static void attach(void *memory, bool is_new);
 static Entry *find_entry(int32 part, bool make);
 static void add(int32 part, const uint64 n[PGTSDB_COUNTERS]);
 static void at_transaction_end(XactEvent event, void *arg);
@@ -54,36 +50,27 @@ static void at_subtransaction_end(SubXactEvent event, SubTransactionId mine, Sub
 void
 pgtsdb_counters_init(void)
 {
-	previous_request_hook = shmem_request_hook;
-	shmem_request_hook = request_memory;
-	previous_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = attach;
+	static PgtsdbSharedMemory memory = {.name = "pgtsdb counters", .size = shared_size, .attach = attach};
+
+	pgtsdb_want_shared_memory(&memory);
+}
+
+static Size
+shared_size(void)
+{
+	return N_ENTRIES * sizeof(Entry);
 }
 
 static void
-request_memory(void)
+attach(void *memory, bool is_new)
 {
-	if (previous_request_hook != NULL)
-		previous_request_hook();
-	RequestAddinShmemSpace(N_ENTRIES * sizeof(Entry));
-}
-
-static void
-attach(void)
-{
-	bool		found;
-
-	if (previous_startup_hook != NULL)
-		previous_startup_hook();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	entries = ShmemInitStruct("pgtsdb counters", N_ENTRIES * sizeof(Entry), &found);
-	for (int i = 0; !found && i < N_ENTRIES; i++)
+	entries = memory;
+	for (int i = 0; is_new && i < N_ENTRIES; i++)
 	{
 		pg_atomic_init_u64(&entries[i].key, 0);
 		for (int j = 0; j < PGTSDB_COUNTERS; j++)
 			pg_atomic_init_u64(&entries[i].n[j], 0);
 	}
-	LWLockRelease(AddinShmemInitLock);
 }
 
 bool

@@ -13,13 +13,11 @@
 #include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
-#include "storage/ipc.h"
-#include "storage/lwlock.h"
-#include "storage/shmem.h"
 #include "utils/memutils.h"
 
 #include "core/base/base.h"
 #include "pg/guc.h"
+#include "pg/shared_memory.h"
 #include "pg/storage/entry_version.h"
 #include "pg/storage/group_hints.h"
 
@@ -43,11 +41,8 @@ typedef struct HintTable
 
 static Hints hints;				/* groups NULL: not set up yet */
 
-static shmem_request_hook_type previous_shmem_request_hook;
-static shmem_startup_hook_type previous_shmem_startup_hook;
-
-static void request_shmem(void);
-static void startup_shmem(void);
+static Size shared_size(void);
+static void attach(void *memory, bool is_new);
 static uint64 number_of_slots(void);
 static Size hints_size(uint64 slots);
 static void place_hints(char *memory, uint64 slots);
@@ -55,37 +50,22 @@ static void place_hints(char *memory, uint64 slots);
 void
 pgtsdb_hints_init(void)
 {
-	if (!process_shared_preload_libraries_in_progress)
-		return;
-	previous_shmem_request_hook = shmem_request_hook;
-	shmem_request_hook = request_shmem;
-	previous_shmem_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = startup_shmem;
+	static PgtsdbSharedMemory memory = {.name = "pgtsdb group hints", .size = shared_size, .attach = attach};
+
+	pgtsdb_want_shared_memory(&memory);
 }
 
-static void
-request_shmem(void)
+static Size
+shared_size(void)
 {
-	if (previous_shmem_request_hook)
-		previous_shmem_request_hook();
-	RequestAddinShmemSpace(hints_size(number_of_slots()));
+	return hints_size(number_of_slots());
 }
 
+/* New: all versions are 0, those of free slots. */
 static void
-startup_shmem(void)
+attach(void *memory, bool is_new)
 {
-	Size		size = hints_size(number_of_slots());
-	bool		found;
-	char	   *memory;
-
-	if (previous_shmem_startup_hook)
-		previous_shmem_startup_hook();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	memory = ShmemInitStruct("pgtsdb group hints", size, &found);
-	if (!found)
-		memset(memory, 0, size);	/* atomics of value 0 */
 	place_hints(memory, number_of_slots());
-	LWLockRelease(AddinShmemInitLock);
 }
 
 static uint64

@@ -30,7 +30,6 @@
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "port/atomics.h"
-#include "storage/ipc.h"
 #include "storage/shmem.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -39,6 +38,7 @@
 
 #include "pg/compat.h"
 #include "pg/guc.h"
+#include "pg/shared_memory.h"
 #include "pg/storage/late_writes.h"
 #include "pg/storage/late_writes_internal.h"
 #include "pg/storage/relations.h"
@@ -69,12 +69,9 @@ typedef struct Note
 PgtsdbLateWritesShared *pgtsdb_late_writes_shared;	/* NULL: not preloaded */
 
 static Note *notes;				/* in TopTransactionContext */
-static shmem_request_hook_type previous_request_hook;
-static shmem_startup_hook_type previous_startup_hook;
 
-static void request_memory(void);
-static void attach(void);
 static Size shared_size(void);
+static void attach(void *memory, bool is_new);
 static void widen(Span *span, Span other);
 static Note *note_of(int32 part);
 static void on_xact_event(XactEvent event, void *arg);
@@ -89,22 +86,10 @@ static void insert_by_statement(Datum *values);
 void
 pgtsdb_late_writes_init(void)
 {
-	if (process_shared_preload_libraries_in_progress)
-	{
-		previous_request_hook = shmem_request_hook;
-		shmem_request_hook = request_memory;
-		previous_startup_hook = shmem_startup_hook;
-		shmem_startup_hook = attach;
-	}
-	RegisterXactCallback(on_xact_event, NULL);
-}
+	static PgtsdbSharedMemory memory = {.name = "pgtsdb late writes", .size = shared_size, .attach = attach};
 
-static void
-request_memory(void)
-{
-	if (previous_request_hook != NULL)
-		previous_request_hook();
-	RequestAddinShmemSpace(shared_size());
+	pgtsdb_want_shared_memory(&memory);
+	RegisterXactCallback(on_xact_event, NULL);
 }
 
 static Size
@@ -114,27 +99,20 @@ shared_size(void)
 }
 
 static void
-attach(void)
+attach(void *memory, bool is_new)
 {
-	bool		found;
+	PgtsdbLateWritesShared *shared = memory;
 
-	if (previous_startup_hook != NULL)
-		previous_startup_hook();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	pgtsdb_late_writes_shared = ShmemInitStruct("pgtsdb late writes", shared_size(), &found);
-	if (!found)
-	{
-		PgtsdbLateWritesShared *shared = pgtsdb_late_writes_shared;
-
-		if (!pg_strong_random(&shared->server, sizeof(shared->server)))
-			shared->server = GetCurrentTimestamp();
-		pg_atomic_init_u64(&shared->promised, 0);
-		pg_atomic_init_u64(&shared->commits, 0);
-		shared->n_limits = MaxBackends;
-		for (int i = 0; i < shared->n_limits; i++)
-			pg_atomic_init_u64(&shared->limits[i], NO_LIMIT);
-	}
-	LWLockRelease(AddinShmemInitLock);
+	pgtsdb_late_writes_shared = shared;
+	if (!is_new)
+		return;
+	if (!pg_strong_random(&shared->server, sizeof(shared->server)))
+		shared->server = GetCurrentTimestamp();
+	pg_atomic_init_u64(&shared->promised, 0);
+	pg_atomic_init_u64(&shared->commits, 0);
+	shared->n_limits = MaxBackends;
+	for (int i = 0; i < shared->n_limits; i++)
+		pg_atomic_init_u64(&shared->limits[i], NO_LIMIT);
 }
 
 /* ---- while the transaction runs ---- */

@@ -37,15 +37,13 @@
 #include "common/pg_prng.h"
 #include "miscadmin.h"
 #include "port/pg_bitutils.h"
-#include "storage/ipc.h"
-#include "storage/lwlock.h"
-#include "storage/shmem.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
 
 #include "pg/guc.h"
+#include "pg/shared_memory.h"
 #include "pg/storage/entry_version.h"
 #include "pg/storage/relations.h"
 #include "pg/storage/series_cache.h"
@@ -118,11 +116,8 @@ static bool foreseen;
 
 static Oid	local_series_table; /* of the keys in a table of our own */
 
-static shmem_request_hook_type previous_shmem_request_hook;
-static shmem_startup_hook_type previous_shmem_startup_hook;
-
-static void request_shmem(void);
-static void startup_shmem(void);
+static Size shared_size(void);
+static void attach(void *memory, bool is_new);
 static Size cache_size(int max_series, Cache *layout);
 static void place_cache(Cache *layout, char *memory);
 static void need_cache(void);
@@ -140,47 +135,31 @@ static void on_relcache_event(Datum arg, Oid relation);
 void
 pgtsdb_cache_init(void)
 {
-	if (process_shared_preload_libraries_in_progress)
-	{
-		previous_shmem_request_hook = shmem_request_hook;
-		shmem_request_hook = request_shmem;
-		previous_shmem_startup_hook = shmem_startup_hook;
-		shmem_startup_hook = startup_shmem;
-	}
+	static PgtsdbSharedMemory memory = {.name = "pgtsdb series cache", .size = shared_size, .attach = attach};
+
+	pgtsdb_want_shared_memory(&memory);
 	RegisterXactCallback(on_xact_event, NULL);
 	RegisterSubXactCallback(on_subxact_event, NULL);
 	CacheRegisterRelcacheCallback(on_relcache_event, (Datum) 0);
 }
 
-static void
-request_shmem(void)
+static Size
+shared_size(void)
 {
 	Cache		layout;
 
-	if (previous_shmem_request_hook)
-		previous_shmem_request_hook();
-	RequestAddinShmemSpace(cache_size(pgtsdb_max_series, &layout));
+	return cache_size(pgtsdb_max_series, &layout);
 }
 
 static void
-startup_shmem(void)
+attach(void *memory, bool is_new)
 {
 	Cache		layout;
-	Size		size = cache_size(pgtsdb_max_series, &layout);
-	bool		found;
-	char	   *memory;
 
-	if (previous_shmem_startup_hook)
-		previous_shmem_startup_hook();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	memory = ShmemInitStruct("pgtsdb series cache", size, &found);
+	(void) cache_size(pgtsdb_max_series, &layout);
 	place_cache(&layout, memory);
-	if (!found)
-	{
-		memset(memory, 0, size);	/* 32-bit atomics of value 0 */
-		pg_atomic_init_u64(cache.n_filled, 0);
-	}
-	LWLockRelease(AddinShmemInitLock);
+	if (is_new)
+		pg_atomic_init_u64(cache.n_filled, 0);	/* the others are 32-bit atomics of value 0 */
 	cache_is_shared = true;
 }
 

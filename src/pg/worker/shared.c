@@ -7,23 +7,21 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
-#include "storage/shmem.h"
 #include "utils/timestamp.h"
 
 #include "core/base/base.h"
+#include "pg/shared_memory.h"
 #include "pg/worker/worker_internal.h"
 
 #define LWLOCK_TRANCHE "pgtsdb workers"
 
 PgtsdbWorkerShared *pgtsdb_worker_shared = NULL;
 
-static shmem_request_hook_type previous_request_hook = NULL;
-static shmem_startup_hook_type previous_startup_hook = NULL;
 static PgtsdbWorkerSlot *my_slot = NULL;
 static uint32 kinds_to_wake = 0;	/* bit per kind, for the commit of the current transaction */
 
-static void shmem_request(void);
-static void shmem_startup(void);
+static Size shared_size(void);
+static void attach(void *memory, bool is_new);
 static void detach(int code, Datum arg);
 static bool is_known_to_forward(void);
 static void ask_for_forwarder(void);
@@ -33,40 +31,29 @@ static void at_transaction_end(XactEvent event, void *arg);
 void
 pgtsdb_worker_shared_init(void)
 {
-	previous_request_hook = shmem_request_hook;
-	shmem_request_hook = shmem_request;
-	previous_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = shmem_startup;
+	static PgtsdbSharedMemory memory = {
+		.name = "pgtsdb workers", .size = shared_size, .attach = attach, .tranche = LWLOCK_TRANCHE
+	};
+
+	pgtsdb_want_shared_memory(&memory);
+}
+
+static Size
+shared_size(void)
+{
+	return sizeof(PgtsdbWorkerShared);
 }
 
 static void
-shmem_request(void)
+attach(void *memory, bool is_new)
 {
-	if (previous_request_hook != NULL)
-		previous_request_hook();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(PgtsdbWorkerShared)));
-	RequestNamedLWLockTranche(LWLOCK_TRANCHE, 1);
-}
-
-static void
-shmem_startup(void)
-{
-	bool		found;
-
-	if (previous_startup_hook != NULL)
-		previous_startup_hook();
-
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	pgtsdb_worker_shared = ShmemInitStruct("pgtsdb workers", sizeof(PgtsdbWorkerShared), &found);
-	if (!found)
-	{
-		memset(pgtsdb_worker_shared, 0, sizeof(PgtsdbWorkerShared));
-		pgtsdb_worker_shared->build_id = PGTSDB_BUILD_ID;
-		pgtsdb_worker_shared->lock = &GetNamedLWLockTranche(LWLOCK_TRANCHE)->lock;
-		pgtsdb_worker_shared->workers[PGTSDB_LAUNCHER_SLOT].kind = PGTSDB_WORKER_LAUNCHER;
-		pgtsdb_worker_shared->workers[PGTSDB_LAUNCHER_SLOT].state = PGTSDB_STATE_STARTING;
-	}
-	LWLockRelease(AddinShmemInitLock);
+	pgtsdb_worker_shared = memory;
+	if (!is_new)
+		return;
+	pgtsdb_worker_shared->build_id = PGTSDB_BUILD_ID;
+	pgtsdb_worker_shared->lock = &GetNamedLWLockTranche(LWLOCK_TRANCHE)->lock;
+	pgtsdb_worker_shared->workers[PGTSDB_LAUNCHER_SLOT].kind = PGTSDB_WORKER_LAUNCHER;
+	pgtsdb_worker_shared->workers[PGTSDB_LAUNCHER_SLOT].state = PGTSDB_STATE_STARTING;
 }
 
 bool
