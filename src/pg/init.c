@@ -14,6 +14,7 @@
 #include "pg/storage/group_hints.h"
 #include "pg/storage/late_writes.h"
 #include "pg/storage/metadata.h"
+#include "pg/storage/relations.h"
 #include "pg/storage/replicas.h"
 #include "pg/storage/series_cache.h"
 #include "pg/worker/rules.h"
@@ -27,6 +28,7 @@ void
 _PG_init(void)
 {
 	pgtsdb_define_settings();
+	pgtsdb_relations_init();
 	pgtsdb_cache_init();
 	pgtsdb_hints_init();
 	pgtsdb_metadata_init();

@@ -22,6 +22,7 @@
 #include "miscadmin.h"
 #include "partitioning/partbounds.h"
 #include "partitioning/partdesc.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -60,11 +61,33 @@ static Oid	table_oid(TsdbTable table);
 static bool is_distributed(Oid heap);
 static PartitionDesc current_partitions(Relation chunks);
 static bool is_complete(Relation chunks, PartitionDesc partitions);
+static bool is_believed(Relation chunks, PartitionDesc partitions);
+static void on_relcache_event(Datum arg, Oid relation);
 static List *leaves_of_chunks(Relation chunks, int64 t_lo, int64 t_hi);
 static int	compare_leaves(const ListCell *a, const ListCell *b);
 static bool leaf_of_bounds(PartitionBoundInfo bounds, int upper, TsdbLeaf *leaf);
 static Relation open_index(Relation heap, int n_columns, const char *const *columns, LOCKMODE lock, bool partial);
 static bool index_has_columns(Relation heap, Relation index, int n_columns, const char *const *columns, bool partial);
+
+/* The descriptor of chunks that was found complete last, and how often it might have changed until then. */
+static PartitionDesc believed;
+static uint64 believed_at;
+static Oid	believed_of = InvalidOid;
+static uint64 n_changes;
+
+void
+pgtsdb_relations_init(void)
+{
+	CacheRegisterRelcacheCallback(on_relcache_event, (Datum) 0);
+}
+
+/* Afterwards the descriptor is another one, but may have its address. */
+static void
+on_relcache_event(Datum arg, Oid relation)
+{
+	if (!OidIsValid(relation) || relation == believed_of)
+		n_changes++;
+}
 
 bool
 tsdb_local_relations(TsdbTable table, int32 part, int64 t_lo, int64 t_hi, List **leaves)
@@ -232,6 +255,9 @@ is_distributed(Oid heap)
  * of the leaf: what they remember of the partitioned table would then lack rows that are no more in head.  It holds the lock
  * under which leaves are made until everybody has been told.  While somebody holds it, or the lock is that of another
  * server, the catalogue tells whether there is more; a maker that has not committed is not seen there either.
+ *
+ * Nor is a descriptor believed before it was compared with the catalogue once.  The server reads messages while it makes one;
+ * when it reads that of a new leaf after it has listed the leaves, it keeps the list without it, and is not told again.
  */
 static PartitionDesc
 current_partitions(Relation chunks)
@@ -243,14 +269,31 @@ current_partitions(Relation chunks)
 		pgtsdb_unlock(PGTSDB_LOCK_STORAGE, 1, 0, ShareLock);
 	AcceptInvalidationMessages();
 	partitions = RelationGetPartitionDesc(chunks, true);
-	for (int i = 0; !quiet && i < MAX_LOOKS && !is_complete(chunks, partitions); i++)
+	for (int i = 0; i < MAX_LOOKS && !(quiet ? is_believed(chunks, partitions) : is_complete(chunks, partitions)); i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		pg_usleep(LOOK_INTERVAL_US);
+		if (i > 0)
+			pg_usleep(LOOK_INTERVAL_US);
 		AcceptInvalidationMessages();
+		RelationCacheInvalidateEntry(RelationGetRelid(chunks));
 		partitions = RelationGetPartitionDesc(chunks, true);
 	}
 	return partitions;
+}
+
+static bool
+is_believed(Relation chunks, PartitionDesc partitions)
+{
+	uint64		now = n_changes;
+
+	if (partitions == believed && now == believed_at && RelationGetRelid(chunks) == believed_of)
+		return true;
+	believed_of = RelationGetRelid(chunks);
+	if (!is_complete(chunks, partitions) || n_changes != now)
+		return false;
+	believed = partitions;
+	believed_at = now;
+	return true;
 }
 
 static bool
@@ -258,9 +301,14 @@ is_complete(Relation chunks, PartitionDesc partitions)
 {
 	List	   *children = find_inheritance_children_extended(RelationGetRelid(chunks), true, NoLock, NULL, NULL);
 	bool		complete = list_length(children) == partitions->nparts;
+	Oid		   *oids = palloc_array(Oid, partitions->nparts);
 
+	/* children come in this order */
+	memcpy(oids, partitions->oids, partitions->nparts * sizeof(Oid));
+	qsort(oids, partitions->nparts, sizeof(Oid), oid_cmp);
 	for (int i = 0; complete && i < partitions->nparts; i++)
-		complete = list_member_oid(children, partitions->oids[i]);
+		complete = list_nth_oid(children, i) == oids[i];
+	pfree(oids);
 	list_free(children);
 	return complete;
 }

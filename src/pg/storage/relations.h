@@ -44,6 +44,9 @@ typedef struct TsdbLeaf
 	int64		t_hi;
 } TsdbLeaf;
 
+/* Module load: a relcache callback. */
+extern void pgtsdb_relations_init(void);
+
 /*
  * The local heaps of a table that may hold rows of `part` with t_lo <= t_min <= t_hi
  * (chunks only), in order of time.  False: the part is not on this node.  Storage
