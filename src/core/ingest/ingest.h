@@ -86,6 +86,7 @@ extern TsdbStatus tsdb_remote_write_v2_open(TsdbArena *arena, const void *body, 
 /* Hands all that is in it to the sink; may be repeated. */
 extern void tsdb_write_request_feed(const TsdbWriteRequest *request, TsdbSampleSink *sink);
 
+extern size_t tsdb_write_request_samples(const TsdbWriteRequest *request);
 /* How many samples it has, and their first and last time; those are not set when there are none. */
 extern size_t tsdb_write_request_times(const TsdbWriteRequest *request, int64_t *t_min, int64_t *t_max);
 

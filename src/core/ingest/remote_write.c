@@ -366,6 +366,12 @@ tsdb_write_request_feed(const TsdbWriteRequest *request, TsdbSampleSink *sink)
 }
 
 size_t
+tsdb_write_request_samples(const TsdbWriteRequest *request)
+{
+	return request->n_samples;
+}
+
+size_t
 tsdb_write_request_times(const TsdbWriteRequest *request, int64_t *t_min, int64_t *t_max)
 {
 	if (request->n_samples == 0)

@@ -69,7 +69,7 @@ typedef struct Pending
 static void match_pending(void *context, int32 part, uint64 number, TsdbStr labels);
 static void match_tree(Match *match, const TsdbMatcher *matchers, size_t n, TsdbPostings *rows);
 static void start_rows(Match *match, Term *terms, size_t n, TsdbPostings *rows);
-static void put_smallest_first(Match *match, Term *terms, size_t n, TsdbPostings *rows);
+static void start_with_smallest(Match *match, Term *terms, size_t n, TsdbPostings *rows);
 static void apply_term(Match *match, const Term *term, TsdbPostings *rows);
 static void load_all(Match *match, TsdbPostings *rows);
 static void make_term(const TsdbMatcher *matcher, Term *term);
@@ -145,25 +145,23 @@ start_rows(Match *match, Term *terms, size_t n, TsdbPostings *rows)
 	while (n_equal < n && !terms[n_equal].subtract && terms[n_equal].access == ACCESS_EQUAL)
 		n_equal++;
 	if (n_equal > 1)
-		put_smallest_first(match, terms, n_equal, rows);
-	match->budget = SIZE_MAX;
-	(void) collect(match, &terms[0], rows);
+		start_with_smallest(match, terms, n_equal, rows);
+	else
+		(void) collect(match, &terms[0], rows);
 }
 
-/* Reads a little of each list, then more of each, until it has come to the end of one. */
+/* Reads a little of each list, then more of each, until it has all of one, which becomes the first term. */
 static void
-put_smallest_first(Match *match, Term *terms, size_t n, TsdbPostings *rows)
+start_with_smallest(Match *match, Term *terms, size_t n, TsdbPostings *rows)
 {
 	for (size_t bytes = LABEL_INDEX_MAX_POSTINGS + ENTRY_BYTES;; bytes *= 4)
 		for (size_t i = 0; i < n; i++)
 		{
 			Term		term = terms[i];
-			bool		whole;
 
 			match->budget = bytes;
-			whole = collect(match, &term, rows);
 			rows->n = 0;
-			if (!whole)
+			if (!collect(match, &term, rows))
 				continue;
 			terms[i] = terms[0];
 			terms[0] = term;

@@ -384,7 +384,7 @@ columns_hint(PgtsdbHeadRows *rows, PgtsdbSeriesRef series)
 
 	if (hint == NULL)
 		hint = pgtsdb_add_columns_hint(rows->identity, series.part, series.group_id, block,
-										newest_second(rows, series.part, series.group_id));
+									   newest_second(rows, series.part, series.group_id));
 	return hint;
 }
 

@@ -92,14 +92,11 @@ static PgtsdbIngestResult
 feed(const TsdbWriteRequest *request, const PgtsdbSender *sender, const bytea *body)
 {
 	PgtsdbWrite write;
-	int64		t_min;
-	int64		t_max;
-	size_t		samples = tsdb_write_request_times(request, &t_min, &t_max);
 
 	pgtsdb_write_begin(&write, sender);
 	/* an empty message is a block of one byte */
 	if (sender->forwarded && VARSIZE_ANY_EXHDR(body) > 1)
-		pgtsdb_ingest_forward(write.ingest, VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body), samples);
+		pgtsdb_ingest_forward(write.ingest, VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body), tsdb_write_request_samples(request));
 	tsdb_write_request_feed(request, pgtsdb_ingest_sink(write.ingest));
 	pgtsdb_write_finish(&write);
 	return write.result;
